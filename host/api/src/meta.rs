@@ -1,0 +1,74 @@
+//! The metadata that every object carries, as in Kubernetes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Label: the resource of the app that an object was lowered from.
+pub const RESOURCE_LABEL: &str = "aspire-host.dev/resource";
+
+/// `metadata`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ObjectMeta {
+    /// Unique among the objects of a kind.
+    pub name: String,
+    /// Given by the store; never used twice.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// The store's revision at the last change.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub resource_version: String,
+    /// Counts changes of `spec`.
+    pub generation: i64,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation_timestamp: Option<String>,
+    /// RFC 3339; set: the object goes away once its finalizers are gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_timestamp: Option<String>,
+    /// For selectors.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// For people and tools.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Controllers that still have something to undo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub finalizers: Vec<String>,
+    /// Objects that this one goes away with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owner_references: Vec<OwnerReference>,
+}
+
+impl ObjectMeta {
+    /// With a name and the label of a resource.
+    pub fn of(name: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            labels: BTreeMap::from([(RESOURCE_LABEL.to_owned(), resource.into())]),
+            ..Self::default()
+        }
+    }
+
+    /// The resource that it was lowered from; its own name where none is recorded.
+    pub fn resource(&self) -> &str {
+        self.labels
+            .get(RESOURCE_LABEL)
+            .map_or(&self.name, String::as_str)
+    }
+}
+
+/// Another object, by kind, name and uid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerReference {
+    /// Group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+}

@@ -1,0 +1,162 @@
+//! Lowering to workload objects: who reaches whom, and how.
+
+use aspire_compiler::forms::Preference;
+
+use super::support::objects;
+
+const PAIRS: &str = r#"
+[parameters.greeting]
+[resources.cache]
+kind = "cache"
+[resources.proxy]
+kind = "container"
+image = "proxy:1"
+endpoints.http = 8080
+env.API = "{api.http.url}"
+env.CACHE = "{cache}"
+env.GREETING = "{greeting}"
+wait-for = ["cache", { resource = "api", for = "started" }]
+[resources.api]
+kind = "executable"
+command = "./bin/api"
+endpoints.http = { env = "PORT", port = 5000, external = true }
+health = "/health"
+env.PROXY = "{proxy.http.hostAndPort}"
+env.CACHE = "{cache.uri}"
+"#;
+
+fn find<'a>(objects: &'a [serde_json::Value], name: &str) -> &'a serde_json::Value {
+    objects
+        .iter()
+        .find(|object| object["metadata"]["name"] == name)
+        .unwrap()
+}
+
+fn env(object: &serde_json::Value) -> String {
+    object["spec"]["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| {
+            format!(
+                "{}={}\n",
+                v["name"].as_str().unwrap(),
+                v["value"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn addresses_depend_on_who_asks() {
+    let containers = objects(PAIRS, Preference::Container);
+    insta::assert_snapshot!(env(find(&containers, "proxy")), @r#"
+    API=http://{{- addressFor "api-http" -}}:{{- portFor "api-http" -}}
+    CACHE=cache:6379,password={{- secret "cache-password" -}}
+    GREETING=hello {{- lit "{{" -}} world
+    "#);
+    insta::assert_snapshot!(env(find(&containers, "api")), @r#"
+    CACHE=redis://:{{- secretUri "cache-password" -}}@{{- addressFor "cache-tcp" -}}:{{- portFor "cache-tcp" -}}
+    PORT={{- portForServing "api-http" -}}
+    PROXY={{- addressFor "proxy-http" -}}:{{- portFor "proxy-http" -}}
+    "#);
+    insta::assert_json_snapshot!(find(&containers, "proxy")["spec"]["aspire"], @r#"
+    {
+      "endpoints": [
+        {
+          "external": false,
+          "name": "http",
+          "protocol": "TCP",
+          "scheme": "http",
+          "service": "proxy-http",
+          "targetPort": 8080
+        }
+      ],
+      "kind": "container",
+      "origin": "aspire.toml:6",
+      "secrets": [
+        "cache-password"
+      ],
+      "waits": [
+        {
+          "condition": "started",
+          "exitCode": 0,
+          "object": {
+            "kind": "Executable",
+            "name": "api"
+          },
+          "resource": "api"
+        },
+        {
+          "condition": "healthy",
+          "exitCode": 0,
+          "object": {
+            "kind": "Container",
+            "name": "cache"
+          },
+          "resource": "cache"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn native_forms() {
+    let app = "[resources.cache]\nkind = \"cache\"\n";
+    let processes = objects(app, Preference::Process);
+    insta::assert_json_snapshot!(find(&processes, "cache"), @r#"
+    {
+      "kind": "Executable",
+      "metadata": {
+        "generation": 0,
+        "labels": {
+          "aspire-host.dev/resource": "cache"
+        },
+        "name": "cache"
+      },
+      "spec": {
+        "args": [
+          "--port",
+          "{{- portForServing \"cache-tcp\" -}}",
+          "--dir",
+          "{{- dataFolder \"data\" -}}"
+        ],
+        "aspire": {
+          "dataFolders": [
+            "data"
+          ],
+          "endpoints": [
+            {
+              "external": false,
+              "name": "tcp",
+              "protocol": "TCP",
+              "scheme": "redis",
+              "service": "cache-tcp"
+            }
+          ],
+          "kind": "cache",
+          "origin": "aspire.toml:2",
+          "secrets": [
+            "cache-password"
+          ]
+        },
+        "env": [
+          {
+            "name": "REDIS_PASSWORD",
+            "value": "{{- secret \"cache-password\" -}}"
+          }
+        ],
+        "executablePath": "redis-server",
+        "start": true,
+        "stop": false,
+        "workingDirectory": "/app"
+      },
+      "status": {
+        "healthProbeResults": [],
+        "message": "",
+        "state": ""
+      }
+    }
+    "#);
+}

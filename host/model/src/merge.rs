@@ -1,0 +1,297 @@
+//! The barrier: the edits of one stratum applied together, so that the order of authors cannot
+//! matter.
+//!
+//! Equal writes merge. Different writes of one rank to one fact are an error that shows both; a
+//! higher rank (operator over app over plugin over host) overrules a lower one; a later stratum
+//! replaces an earlier one. Every fact keeps the chain. Doesn't know phases or grants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Blame, Diagnostic, Diagnostics};
+use crate::edit::{Edit, Transaction};
+use crate::fact::{Assignment, Fact, FactKey, FactValue};
+use crate::model::{AppModel, Resource, Shape};
+use crate::name::ResourceName;
+use crate::provenance::Author;
+
+/// Decisions between plugins that the user made: `RESOURCE FACT` to the plugin that wins.
+pub type ForcedOwners = BTreeMap<(String, String), String>;
+
+/// What was proposed for one fact.
+struct Proposal<'a> {
+    author: &'a Author,
+    value: Option<&'a FactValue>,
+}
+
+/// What was proposed for one new resource.
+struct Addition<'a> {
+    author: &'a Author,
+    kind: &'a str,
+    shape: Shape,
+}
+
+/// Applies the transactions of one stratum.
+pub fn apply(
+    model: &AppModel,
+    transactions: &[Transaction],
+    forced: &ForcedOwners,
+) -> (AppModel, Diagnostics) {
+    let mut diagnostics = Diagnostics::new();
+    let mut additions: BTreeMap<&ResourceName, Vec<Addition<'_>>> = BTreeMap::new();
+    let mut proposals: BTreeMap<&ResourceName, BTreeMap<&FactKey, Vec<Proposal<'_>>>> =
+        BTreeMap::new();
+    for Transaction { author, edits } in transactions {
+        for edit in edits {
+            match edit {
+                Edit::AddResource { name, kind, shape } => {
+                    additions.entry(name).or_default().push(Addition {
+                        author,
+                        kind,
+                        shape: *shape,
+                    });
+                }
+                Edit::Set {
+                    resource,
+                    key,
+                    value,
+                } => {
+                    propose(&mut proposals, resource, key, author, Some(value));
+                }
+                Edit::Remove { resource, key } => {
+                    propose(&mut proposals, resource, key, author, None);
+                }
+                Edit::Diagnose(diagnostic) => diagnostics.push(diagnostic.clone()),
+            }
+        }
+    }
+    let mut merged = model.clone();
+    for (name, additions) in additions {
+        add(&mut merged, name, &additions, &mut diagnostics);
+    }
+    for (name, facts) in proposals {
+        let Some(resource) = merged.resources.get_mut(name) else {
+            for proposal in facts.values().flatten().take(1) {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "unknown-resource",
+                        format!("an edit names `{name}`, which is no resource"),
+                    )
+                    .by(proposal.author)
+                    .blame(blame(proposal.author)),
+                );
+            }
+            continue;
+        };
+        let resource = Arc::make_mut(resource);
+        for (key, mut proposals) in facts {
+            proposals.sort_by(|a, b| a.author.cmp(b.author));
+            settle(resource, key, &proposals, forced, &mut diagnostics);
+        }
+    }
+    (merged, diagnostics)
+}
+
+fn propose<'a>(
+    proposals: &mut BTreeMap<&'a ResourceName, BTreeMap<&'a FactKey, Vec<Proposal<'a>>>>,
+    resource: &'a ResourceName,
+    key: &'a FactKey,
+    author: &'a Author,
+    value: Option<&'a FactValue>,
+) {
+    let list = proposals
+        .entry(resource)
+        .or_default()
+        .entry(key)
+        .or_default();
+    // Within one transaction the last word counts.
+    list.retain(|proposal| !std::ptr::eq(proposal.author, author));
+    list.push(Proposal { author, value });
+}
+
+fn blame(author: &Author) -> Blame {
+    if author.plugin().is_some() {
+        Blame::Plugin
+    } else {
+        Blame::App
+    }
+}
+
+fn add(
+    model: &mut AppModel,
+    name: &ResourceName,
+    additions: &[Addition<'_>],
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(first) = additions.iter().min_by(|a, b| a.author.cmp(b.author)) else {
+        return;
+    };
+    let clash = additions.iter().find(|other| {
+        (other.kind, other.shape) != (first.kind, first.shape)
+            || other.author.plugin() != first.author.plugin()
+    });
+    let existing = model
+        .resources
+        .values()
+        .find(|resource| resource.name.as_str().eq_ignore_ascii_case(name.as_str()));
+    if let Some(existing) = existing {
+        let same = existing.name == *name
+            && *existing.kind == *first.kind
+            && existing.shape == first.shape
+            && existing.owner.as_deref() == first.author.plugin();
+        if !same {
+            diagnostics.push(
+                Diagnostic::error(
+                    "duplicate-resource",
+                    format!("there are two resources named `{name}`"),
+                )
+                .by(first.author)
+                .related(
+                    existing.origin.span().cloned(),
+                    format!("the other one, from {}", existing.origin),
+                )
+                .help("rename one of them"),
+            );
+        }
+        return;
+    }
+    if let Some(clash) = clash {
+        diagnostics.push(
+            Diagnostic::error(
+                "conflict",
+                format!(
+                    "`{name}` is added by {} and, differently, by {}",
+                    first.author, clash.author
+                ),
+            )
+            .by(first.author)
+            .related(clash.author.span().cloned(), "the other one")
+            .blame(Blame::Plugin)
+            .help("remove one of the plugins, or rename the resource"),
+        );
+        return;
+    }
+    model.insert(Resource::new(
+        name.clone(),
+        first.kind,
+        first.shape,
+        first.author.clone(),
+    ));
+}
+
+fn settle(
+    resource: &mut Resource,
+    key: &FactKey,
+    proposals: &[Proposal<'_>],
+    forced: &ForcedOwners,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(top) = proposals
+        .iter()
+        .map(|proposal| proposal.author.rank())
+        .max()
+    else {
+        return;
+    };
+    let mut winners: Vec<&Proposal<'_>> = proposals
+        .iter()
+        .filter(|proposal| proposal.author.rank() == top)
+        .collect();
+    let name = (resource.name.to_string(), key.to_string());
+    if let Some(owner) = forced.get(&name)
+        && winners
+            .iter()
+            .any(|winner| winner.author.plugin() == Some(owner))
+    {
+        winners.retain(|winner| winner.author.plugin() == Some(owner));
+    }
+    let Some(winner) = winners.first().copied() else {
+        return;
+    };
+    if let Some(other) = winners.iter().find(|other| other.value != winner.value) {
+        diagnostics.push(conflict(resource, key, winner, other));
+        return;
+    }
+    let mut losers: Vec<Assignment> = proposals
+        .iter()
+        .filter(|proposal| {
+            !winners
+                .iter()
+                .any(|w| std::ptr::eq(w.author, proposal.author))
+        })
+        .map(|loser| Assignment {
+            author: loser.author.clone(),
+            value: loser.value.cloned(),
+        })
+        .collect();
+    let authors: Vec<Author> = winners.iter().map(|winner| winner.author.clone()).collect();
+    match (resource.facts.get_mut(key), winner.value) {
+        (Some(fact), value) if fact.rank() > top => {
+            fact.overruled.append(&mut losers);
+            fact.overruled
+                .extend(authors.into_iter().map(|author| Assignment {
+                    author,
+                    value: value.cloned(),
+                }));
+        }
+        (Some(fact), Some(value)) if fact.value == *value => {
+            fact.overruled.append(&mut losers);
+            for author in authors {
+                if !fact.authors.contains(&author) {
+                    fact.authors.push(author);
+                }
+            }
+        }
+        (Some(fact), Some(value)) => {
+            let before = std::mem::replace(&mut fact.value, value.clone());
+            let previous = std::mem::replace(&mut fact.authors, authors);
+            fact.overruled
+                .extend(previous.into_iter().map(|author| Assignment {
+                    author,
+                    value: Some(before.clone()),
+                }));
+            fact.overruled.append(&mut losers);
+        }
+        (Some(_), None) => {
+            resource.facts.remove(key);
+        }
+        (None, Some(value)) => {
+            let fact = Fact {
+                value: value.clone(),
+                authors,
+                overruled: losers,
+            };
+            resource.facts.insert(key.clone(), fact);
+        }
+        (None, None) => {}
+    }
+}
+
+fn conflict(
+    resource: &Resource,
+    key: &FactKey,
+    one: &Proposal<'_>,
+    other: &Proposal<'_>,
+) -> Diagnostic {
+    let show = |proposal: &Proposal<'_>| match proposal.value {
+        Some(value) => crate::print::value(value),
+        None => "(removed)".to_owned(),
+    };
+    let plugin = one.author.plugin().unwrap_or("PLUGIN");
+    Diagnostic::error(
+        "conflict",
+        format!(
+            "`{}` `{key}` is given two values in one step",
+            resource.name
+        ),
+    )
+    .by(one.author)
+    .about(resource.name.as_str())
+    .detail(format!("{} by {}", show(one), one.author))
+    .detail(format!("{} by {}", show(other), other.author))
+    .blame(Blame::Plugin)
+    .help(format!(
+        "decide with `--force-owner {}:{key}={plugin}`, set it in aspire.toml, or drop one plugin",
+        resource.name
+    ))
+}
