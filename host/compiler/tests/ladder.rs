@@ -5,6 +5,7 @@
 mod it {
     mod bad_input;
     mod contract;
+    mod documentation;
     mod merging;
     mod omission;
     mod run;
