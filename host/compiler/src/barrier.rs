@@ -3,14 +3,14 @@
 //! Every transaction is admitted as a whole or not at all: an edit without its grant, or one that
 //! the phase has no place for, drops it with a diagnostic. Doesn't know what any pass does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aspire_model::diagnostic::{Blame, Diagnostic};
 use aspire_model::grant::{self, Permission};
 use aspire_model::hook::{FailureKind, HookFailure, Phase, Plugin, Snapshot};
 use aspire_model::provenance::{Author, Span};
-use aspire_model::{AppModel, Edit, Mode, Transaction, evaluate, merge};
+use aspire_model::{AppModel, Edit, Form, Mode, ResourceName, Shape, Transaction, evaluate, merge};
 
 use crate::pipeline::Context;
 use crate::strata::PassRef;
@@ -29,12 +29,12 @@ pub fn run_phase(context: &mut Context<'_>, mut model: AppModel, phase: Phase) -
                 Ok(transaction) => {
                     let transaction = sign(transaction, plugin, &pass.info.name, None);
                     let admitted = if phase == Phase::Check {
-                        only_diagnoses(&transaction)
+                        only_diagnoses(transaction)
                     } else {
-                        admit(&transaction, plugin, &shared)
+                        admit(transaction, plugin, &shared)
                     };
                     match admitted {
-                        Ok(()) => transactions.push(transaction),
+                        Ok(transaction) => transactions.push(transaction),
                         Err(diagnostic) => context.diagnostics.push(*diagnostic),
                     }
                 }
@@ -111,13 +111,13 @@ pub fn sign(
     transaction
 }
 
-fn only_diagnoses(transaction: &Transaction) -> Result<(), Box<Diagnostic>> {
+fn only_diagnoses(transaction: Transaction) -> Result<Transaction, Box<Diagnostic>> {
     if transaction
         .edits
         .iter()
         .all(|edit| matches!(edit, Edit::Diagnose(_)))
     {
-        return Ok(());
+        return Ok(transaction);
     }
     Err(Box::new(
         Diagnostic::error(
@@ -132,39 +132,79 @@ fn only_diagnoses(transaction: &Transaction) -> Result<(), Box<Diagnostic>> {
     ))
 }
 
-/// Whether a transaction may be applied.
+/// What may be applied of a transaction: all of it, or all but the process forms of containers. A
+/// plugin that may not run a program still has its container form; the model remembers why the
+/// other is missing.
 ///
 /// # Errors
 /// The first edit that needs a permission which the plugin has not.
 pub fn admit(
-    transaction: &Transaction,
+    mut transaction: Transaction,
     plugin: &dyn Plugin,
     model: &AppModel,
-) -> Result<(), Box<Diagnostic>> {
+) -> Result<Transaction, Box<Diagnostic>> {
     let id = plugin.descriptor().id.as_str();
     if id == crate::builtin::ID {
-        return Ok(());
+        return Ok(transaction);
     }
-    let added: BTreeSet<&str> = transaction
+    let added: BTreeMap<&str, Shape> = transaction
         .edits
         .iter()
         .filter_map(|edit| match edit {
-            Edit::AddResource { name, .. } => Some(name.as_str()),
+            Edit::AddResource { name, shape, .. } => Some((name.as_str(), *shape)),
             _ => None,
         })
         .collect();
     let own = |name: &str| match model.get(name) {
         Some(resource) => resource.owner.as_deref() == Some(id),
-        None => added.contains(name),
+        None => added.contains_key(name),
     };
+    let mut withheld: BTreeSet<(ResourceName, Permission)> = BTreeSet::new();
     for edit in &transaction.edits {
         for needed in grant::required(edit, model, &own) {
-            if !plugin.grants().allows(&needed) {
-                return Err(Box::new(not_granted(transaction, edit, plugin, &needed)));
+            if plugin.grants().allows(&needed) {
+                continue;
+            }
+            match process_form_of(edit, &needed) {
+                Some(name) if added.get(name.as_str()) != Some(&Shape::Executable) => {
+                    withheld.insert((name.clone(), needed));
+                }
+                _ => return Err(Box::new(not_granted(&transaction, edit, plugin, &needed))),
             }
         }
     }
-    Ok(())
+    if !withheld.is_empty() {
+        let names: BTreeSet<ResourceName> = withheld.iter().map(|(name, _)| name.clone()).collect();
+        transaction.edits.retain(|edit| match edit {
+            Edit::Set { resource, key, .. } | Edit::Remove { resource, key } => {
+                key.form != Form::Process || !names.contains(resource)
+            }
+            _ => true,
+        });
+        transaction
+            .edits
+            .extend(
+                withheld
+                    .into_iter()
+                    .map(|(resource, permission)| Edit::Withhold {
+                        resource,
+                        permission,
+                    }),
+            );
+    }
+    Ok(transaction)
+}
+
+/// The resource whose process form an edit belongs to, when it is a program that is not allowed.
+fn process_form_of<'a>(edit: &'a Edit, needed: &Permission) -> Option<&'a ResourceName> {
+    match edit {
+        Edit::Set { resource, key, .. }
+            if key.form == Form::Process && matches!(needed, Permission::RunProcess(_)) =>
+        {
+            Some(resource)
+        }
+        _ => None,
+    }
 }
 
 fn not_granted(

@@ -48,8 +48,8 @@ pub fn run(context: &mut Context<'_>, model: AppModel) -> AppModel {
             Ok(transaction) => {
                 let plugin = ready.plugin.as_ref();
                 let transaction = barrier::sign(transaction, plugin, "expand", Some(span.clone()));
-                match barrier::admit(&transaction, plugin, &model) {
-                    Ok(()) => {
+                match barrier::admit(transaction, plugin, &model) {
+                    Ok(transaction) => {
                         let Some(shape) = shape_of(context, ready, &transaction) else {
                             continue;
                         };

@@ -49,20 +49,37 @@ pub fn choose(model: &AppModel, preference: Preference) -> (Forms, Diagnostics) 
             (_, Preference::Container) => Form::Container,
             (_, Preference::Process) if resource.has_form(Form::Process) => Form::Process,
             (_, Preference::Process) => {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "no-native-form",
-                        format!("`{}` runs only in a container", resource.name),
-                    )
-                    .by(&resource.origin)
-                    .about(resource.name.as_str())
-                    .blame(Blame::Environment)
-                    .help("start a container engine (`aspire-host doctor` says what is missing), or run without this resource: `aspire-host run RESOURCE…`"),
-                );
+                diagnostics.push(no_native_form(resource));
                 Form::Container
             }
         };
         forms.0.insert(resource.name.clone(), form);
     }
     (forms, diagnostics)
+}
+
+fn no_native_form(resource: &Resource) -> Diagnostic {
+    let diagnostic = |code: &str, message: String| {
+        Diagnostic::error(code, message)
+            .by(&resource.origin)
+            .about(resource.name.as_str())
+    };
+    match (resource.withheld.first(), resource.owner.as_deref()) {
+        (Some(permission), Some(plugin)) => diagnostic(
+            "not-granted",
+            format!("`{}` may not run natively: plugin {plugin} lacks the permission `{permission}`", resource.name),
+        )
+        .blame(Blame::Plugin)
+        .help(
+            resource
+                .withheld
+                .iter()
+                .map(|permission| format!("--allow {plugin}={permission}"))
+                .fold("grant it with".to_owned(), |text, option| format!("{text} `{option}`"))
+                + ", or start a container engine",
+        ),
+        _ => diagnostic("no-native-form", format!("`{}` runs only in a container", resource.name))
+            .blame(Blame::Environment)
+            .help("start a container engine (`aspire-host doctor` says what is missing), or run without this resource: `aspire-host run RESOURCE…`"),
+    }
 }

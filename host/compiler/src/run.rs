@@ -62,15 +62,30 @@ struct Lowering<'a> {
     input: &'a RunInput<'a>,
     diagnostics: Diagnostics,
     parameters: BTreeSet<String>,
+    /// The resources that live in each workload.
+    inhabitants: BTreeMap<&'a str, Vec<&'a Resource>>,
 }
 
 /// Lowers a model whose passes found no errors.
 pub fn lower(model: &AppModel, input: &RunInput<'_>) -> (RunPlan, Diagnostics) {
+    let mut inhabitants: BTreeMap<&str, Vec<&Resource>> = BTreeMap::new();
+    for child in model
+        .iter()
+        .filter(|resource| !resource.shape.is_workload())
+    {
+        if let Some(home) = model.workload_of(child.name.as_str()) {
+            inhabitants
+                .entry(home.name.as_str())
+                .or_default()
+                .push(child);
+        }
+    }
     let mut lowering = Lowering {
         model,
         input,
         diagnostics: Diagnostics::new(),
         parameters: BTreeSet::new(),
+        inhabitants,
     };
     let selected = lowering.selected();
     let mut plan = RunPlan::default();
@@ -140,9 +155,10 @@ impl Lowering<'_> {
             }
             queue.extend(resource.parent().map(str::to_owned));
             queue.extend(
-                self.model
-                    .children(&name)
-                    .filter(|child| !child.shape.is_workload())
+                self.inhabitants
+                    .get(name.as_str())
+                    .into_iter()
+                    .flatten()
                     .map(|child| child.name.to_string()),
             );
             let form = self.input.forms.of(resource);

@@ -3,6 +3,7 @@
 use crate::annotation::Parameter;
 use crate::diagnostic::Diagnostic;
 use crate::fact::{FactKey, FactValue};
+use crate::grant::Permission;
 use crate::model::Shape;
 use crate::name::ResourceName;
 use crate::provenance::Author;
@@ -34,6 +35,14 @@ pub enum Edit {
         resource: ResourceName,
         /// Which.
         key: FactKey,
+    },
+    /// The process form of a resource was left out for want of a permission. Written by the
+    /// barrier, never by a hook.
+    Withhold {
+        /// Whose.
+        resource: ResourceName,
+        /// Which permission would let it in.
+        permission: Permission,
     },
     /// Something to tell.
     Diagnose(Diagnostic),

@@ -152,7 +152,7 @@ impl Grants {
 /// The permissions that an edit needs beyond what every plugin may do. `own` says whether a resource is the plugin's (or is added by the same transaction).
 pub fn required(edit: &Edit, model: &AppModel, own: &dyn Fn(&str) -> bool) -> Vec<Permission> {
     let (resource, key, value) = match edit {
-        Edit::AddResource { .. } | Edit::Diagnose(_) => return Vec::new(),
+        Edit::AddResource { .. } | Edit::Withhold { .. } | Edit::Diagnose(_) => return Vec::new(),
         Edit::Set {
             resource,
             key,

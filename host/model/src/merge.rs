@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Blame, Diagnostic, Diagnostics};
 use crate::edit::{Edit, Transaction};
 use crate::fact::{Assignment, Fact, FactKey, FactValue};
+use crate::grant::Permission;
 use crate::model::{AppModel, Resource, Shape};
 use crate::name::ResourceName;
 use crate::provenance::Author;
@@ -41,6 +42,7 @@ pub fn apply(
     let mut additions: BTreeMap<&ResourceName, Vec<Addition<'_>>> = BTreeMap::new();
     let mut proposals: BTreeMap<&ResourceName, BTreeMap<&FactKey, Vec<Proposal<'_>>>> =
         BTreeMap::new();
+    let mut withheld: Vec<(&ResourceName, &Permission)> = Vec::new();
     for Transaction { author, edits } in transactions {
         for edit in edits {
             match edit {
@@ -61,13 +63,34 @@ pub fn apply(
                 Edit::Remove { resource, key } => {
                     propose(&mut proposals, resource, key, author, None);
                 }
+                Edit::Withhold {
+                    resource,
+                    permission,
+                } => {
+                    withheld.push((resource, permission));
+                }
                 Edit::Diagnose(diagnostic) => diagnostics.push(diagnostic.clone()),
             }
         }
     }
     let mut merged = model.clone();
+    // Names are one without regard to case; looked up in an index, since there may be thousands.
+    let mut folded: BTreeMap<String, ResourceName> = if additions.is_empty() {
+        BTreeMap::new()
+    } else {
+        merged
+            .resources
+            .keys()
+            .map(|name| (name.as_str().to_ascii_lowercase(), name.clone()))
+            .collect()
+    };
     for (name, additions) in additions {
-        add(&mut merged, name, &additions, &mut diagnostics);
+        add(&mut merged, name, &additions, &mut folded, &mut diagnostics);
+    }
+    for (name, permission) in withheld {
+        if let Some(resource) = merged.get_mut(name.as_str()) {
+            resource.withheld.insert(permission.clone());
+        }
     }
     for (name, facts) in proposals {
         let Some(resource) = merged.resources.get_mut(name) else {
@@ -121,6 +144,7 @@ fn add(
     model: &mut AppModel,
     name: &ResourceName,
     additions: &[Addition<'_>],
+    folded: &mut BTreeMap<String, ResourceName>,
     diagnostics: &mut Diagnostics,
 ) {
     let Some(first) = additions.iter().min_by(|a, b| a.author.cmp(b.author)) else {
@@ -130,10 +154,9 @@ fn add(
         (other.kind, other.shape) != (first.kind, first.shape)
             || other.author.plugin() != first.author.plugin()
     });
-    let existing = model
-        .resources
-        .values()
-        .find(|resource| resource.name.as_str().eq_ignore_ascii_case(name.as_str()));
+    let existing = folded
+        .get(&name.as_str().to_ascii_lowercase())
+        .and_then(|existing| model.get(existing.as_str()));
     if let Some(existing) = existing {
         let same = existing.name == *name
             && *existing.kind == *first.kind
@@ -171,6 +194,7 @@ fn add(
         );
         return;
     }
+    folded.insert(name.as_str().to_ascii_lowercase(), name.clone());
     model.insert(Resource::new(
         name.clone(),
         first.kind,

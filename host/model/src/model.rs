@@ -2,7 +2,7 @@
 //!
 //! Knows what every resource is. Doesn't know targets, addresses or allocated ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::annotation::{
 };
 use crate::expression::Expression;
 use crate::fact::{Fact, FactKey, FactValue, Field, Form};
+use crate::grant::Permission;
 use crate::name::ResourceName;
 use crate::provenance::Author;
 
@@ -122,6 +123,8 @@ pub struct Resource {
     pub options: Arc<Json>,
     /// Everything else.
     pub facts: BTreeMap<FactKey, Fact>,
+    /// Permissions for want of which its process form was left out.
+    pub withheld: BTreeSet<Permission>,
 }
 
 impl Resource {
@@ -140,6 +143,7 @@ impl Resource {
             origin,
             options: Arc::new(Json::Null),
             facts: BTreeMap::new(),
+            withheld: BTreeSet::new(),
         }
     }
 

@@ -390,17 +390,11 @@ impl Lowering<'_> {
         if let Some(probe) = resource.probe(form).cloned() {
             probes.insert(READY.to_owned(), self.probe(resource, &probe));
         }
-        let children: Vec<Resource> = self
-            .model
-            .iter()
-            .filter(|child| !child.shape.is_workload())
-            .filter(|child| {
-                self.model
-                    .workload_of(child.name.as_str())
-                    .is_some_and(|w| w.name == resource.name)
-            })
+        let children = self
+            .inhabitants
+            .get(resource.name.as_str())
             .cloned()
-            .collect();
+            .unwrap_or_default();
         for child in children {
             if let Some(probe) = child.probe(form).cloned() {
                 let lowered = self.probe(resource, &probe);

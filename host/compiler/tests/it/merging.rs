@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aspire_compiler::forms;
 use aspire_model::expression::{Expression, Op};
 use aspire_model::hook::{Phase, Plugin, Snapshot};
 use aspire_model::{FactKey, FactValue, Field, Form, Transaction};
@@ -239,4 +240,20 @@ fn a_printed_model() {
       mounts.v = volume (own) at /v
       health = http http /ok every 5000 ms, timeout 3000 ms, start-period 0 ms, retries 3
     "#);
+}
+
+#[test]
+fn without_its_grant_only_the_native_form_is_missing() {
+    let plugin = Scripted::new("cache")
+        .cache()
+        .asks("run-process:redis-server", "it serves")
+        .arc();
+    let compilation = good("[resources.cache]\nkind = \"cache\"", &[plugin]);
+    let cache = compilation.model.get("cache").unwrap();
+    assert!(cache.has_form(Form::Container) && !cache.has_form(Form::Process));
+    let (_, found) = forms::choose(&compilation.model, forms::Preference::Process);
+    insta::assert_snapshot!(render(&found), @r"
+    error[not-granted]: `cache` may not run natively: plugin cache lacks the permission `run-process:redis-server` (aspire.toml:2)
+      help: grant it with `--allow cache=run-process:redis-server`, or start a container engine
+    ");
 }
