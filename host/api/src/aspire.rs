@@ -47,6 +47,9 @@ pub struct Aspire {
     /// Between the request to stop and the end; none: 10 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace: Option<u64>,
+    /// The signal that asks a process to stop: `SIGTERM` (none), `SIGINT` or `SIGQUIT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
     /// Devices, capabilities and host access: `gpus`, `device:PATH`, `cap-add:NAME`,
     /// `privileged`, `network:host`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -36,11 +36,13 @@ pub struct Published {
 }
 
 /// The passes from the model to files, in order: `omit` takes out what is not published, `lower`
-/// makes constructs, `refine` reworks them, `emit` makes files.
+/// makes constructs, `refine` reworks them, `emit` makes files. `app_folder` is the way from the
+/// output folder to the app's folder, ending with `/`.
 pub fn publish(
     compilation: &Compilation,
     plugins: &[Arc<dyn Plugin>],
     options: &Options,
+    app_folder: &str,
 ) -> Published {
     let (registry, mut diagnostics) = Registry::new(plugins);
     let target: Arc<str> = Arc::from(options.mode.target());
@@ -48,6 +50,7 @@ pub fn publish(
         graph: Arc::new(ConstructGraph {
             app: Arc::clone(&compilation.model.name),
             target: Arc::clone(&target),
+            app_folder: Arc::from(app_folder),
             nodes: BTreeMap::new(),
             authors: BTreeMap::new(),
         }),

@@ -116,6 +116,8 @@ pub struct ConstructGraph {
     pub app: Arc<str>,
     /// Name of the target.
     pub target: Arc<str>,
+    /// The way from the output folder to the app's folder, ending with `/`.
+    pub app_folder: Arc<str>,
     /// By id.
     pub nodes: BTreeMap<String, Construct>,
     /// Who added each node, by id.

@@ -179,6 +179,8 @@ fields! {
     PublishBuild "publish-build" Build false Any;
     /// Variant by target.
     Variants "variants" Value true Any;
+    /// The signal that asks it to stop: `SIGTERM` (the default), `SIGINT` or `SIGQUIT`.
+    StopSignal "stop-signal" Text false Process;
     /// Milliseconds between the request to stop and the end.
     StopGrace "stop-grace" Number false Any;
 }

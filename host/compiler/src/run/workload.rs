@@ -219,6 +219,7 @@ impl Lowering<'_> {
         let form = Form::Process;
         let mut aspire = self.aspire(resource, form);
         aspire.run_as = resource.text(Field::User, form).map(str::to_owned);
+        aspire.stop_signal = resource.text(Field::StopSignal, form).map(str::to_owned);
         aspire.build_command = resource.texts(Field::BuildCommand, form).to_vec();
         aspire.data_folders = resource
             .mounts(form)

@@ -19,7 +19,7 @@ fn an_unknown_target_is_told() {
         parameters: BTreeMap::new(),
         keep_stages: false,
     };
-    let published = publish::publish(&compilation, &[cache_plugin()], &options);
+    let published = publish::publish(&compilation, &[cache_plugin()], &options, "../");
     insta::assert_snapshot!(render(&published.diagnostics), @r"
     error[unknown-target]: no loaded plugin publishes to `compos`
       help: load one that does, such as `--plugin compos`

@@ -1,0 +1,237 @@
+//! The command line's words.
+//!
+//! Knows options and their types. Doesn't know what any command does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Compiles and runs application topologies; everything it knows about Redis, Postgres or Compose
+/// comes from WebAssembly plugins.
+#[derive(Debug, Parser)]
+#[command(name = "aspire-host", version, about, disable_help_subcommand = true)]
+#[command(after_help = "Without a command, `run` is meant.\nExit codes: 0 fine, 1 errors in the app, \
+    2 usage, 3 environment, 4 plugin, 130 interrupted.")]
+pub(crate) struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// Options of `run`, for when the command is left out.
+    #[command(flatten)]
+    pub(crate) run: RunFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The app; by default `aspire.toml` here or in a folder above
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) app: Option<PathBuf>,
+    /// One more plugin: a path (with a slash) or a name on the plugin path
+    #[arg(long = "plugin", global = true, value_name = "FILE|NAME")]
+    pub(crate) plugins: Vec<String>,
+    /// One more folder in which plugins are found by name
+    #[arg(long = "plugin-path", global = true, value_name = "DIR")]
+    pub(crate) plugin_path: Vec<PathBuf>,
+    /// Grants permissions, such as `redis=run-process:redis-server`; several with commas
+    #[arg(long = "allow", global = true, value_name = "PLUGIN=PERMISSION")]
+    pub(crate) allow: Vec<String>,
+    /// Decides a conflict between two plugins, such as `cache:env.MODE=redis`
+    #[arg(long = "force-owner", global = true, value_name = "RESOURCE:FACT=PLUGIN")]
+    pub(crate) force_owner: Vec<String>,
+    /// Other images for the ones of the model: a file with a table `[images]`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) image_map: Option<PathBuf>,
+    /// Name of the instance, instead of the one kept in `.aspire-host/`
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) instance: Option<String>,
+    /// Value of a parameter, or the file that holds it
+    #[arg(long = "param", global = true, value_name = "NAME=VALUE|NAME=@FILE")]
+    pub(crate) params: Vec<String>,
+    /// Form of results and diagnostics
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Only results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// More of everything
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// Form of results and diagnostics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What containers run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Runtime {
+    /// An engine where one answers and has the images, else native programs.
+    #[default]
+    Auto,
+    /// A container engine.
+    Docker,
+    /// Native programs.
+    Native,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Default, Args, PartialEq, Eq)]
+pub(crate) struct RunFlags {
+    /// What resources with a container form run on (default: auto)
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<Runtime>,
+    /// Stop everything when a resource fails
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the app in the foreground until Ctrl-C
+    Run(RunArgs),
+    /// Writes deployment artifacts for a target
+    Publish(PublishArgs),
+    /// Prints every diagnostic and runs nothing
+    Check,
+    /// Prints the model, or where a fact comes from
+    Explain(ExplainArgs),
+    /// Tools for plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Prints the JSON Schema of aspire.toml with the kinds of the loaded plugins
+    Schema,
+    /// Values of parameters
+    #[command(subcommand)]
+    Param(ParamCommand),
+    /// Deletes what runs have left on purpose
+    Clean(CleanArgs),
+    /// Writes a first aspire.toml
+    Init,
+    /// Adds a resource to aspire.toml
+    Add(AddArgs),
+    /// Says what works on this machine, and what to do about the rest
+    Doctor,
+}
+
+/// `run`
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RunArgs {
+    /// Only these and what they need; all by default
+    pub(crate) resources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flags: RunFlags,
+}
+
+/// `publish`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PublishArgs {
+    /// The target, such as `compose`
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) to: String,
+    /// The folder to write to
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Writes nothing; exit code 1 when the files differ
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Refuses when a fact is weakened or dropped
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// `explain`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExplainArgs {
+    /// The resource
+    pub(crate) resource: Option<String>,
+    /// The fact, such as `image`, `env CACHE_URI` or `process:args`
+    pub(crate) fact: Vec<String>,
+    /// The model as it is after this pass
+    #[arg(long, value_name = "PASS")]
+    pub(crate) after: Option<String>,
+    /// What that pass (by default every pass) changed
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Shows secret values
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+/// `plugin …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Turns a core module into a component with a manifest
+    Build(PluginBuildArgs),
+    /// Shows what a plugin exports, imports and asks for
+    Inspect {
+        /// A path (with a slash) or a name on the plugin path
+        plugin: String,
+    },
+    /// Lists the plugins on the plugin path
+    List,
+}
+
+/// `plugin build`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PluginBuildArgs {
+    /// A core module or a component
+    pub(crate) module: PathBuf,
+    /// The component to write; by default beside the module
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `param …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParamCommand {
+    /// Keeps a value outside the project; without VALUE it is asked for or read from standard input
+    Set {
+        /// The parameter
+        name: String,
+        /// The value, or `@FILE`
+        value: Option<String>,
+    },
+    /// Lists the parameters of the app and where their values come from
+    List {
+        /// Shows the values
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Forgets a value; a generated one is made anew at the next run
+    Unset {
+        /// The parameter
+        name: String,
+    },
+}
+
+/// `clean`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CleanArgs {
+    /// Volumes, native data, and the generated passwords that belong to them
+    #[arg(long, required = true)]
+    pub(crate) data: bool,
+    /// Without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `add`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AddArgs {
+    /// The kind, such as `redis`
+    pub(crate) kind: String,
+    /// The resource's name; by default made from the kind
+    pub(crate) name: Option<String>,
+}

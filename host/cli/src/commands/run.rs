@@ -1,0 +1,199 @@
+//! `run`: the app in the foreground, until it ends or is asked to.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use aspire_compiler::forms::Forms;
+use aspire_compiler::run::{self as lowering, RunInput, RunPlan};
+use aspire_model::expression::{Expression, Op};
+use aspire_model::name::nearest;
+use aspire_model::{AppModel, Field, Form, Mode, ResourceName};
+
+use crate::args::RunArgs;
+use crate::error::{Exit, Problem};
+use crate::host::Host;
+use crate::instance::Instance;
+use crate::project::{self, Project};
+use crate::run::choose::{self, Choice};
+use crate::run::inputs::{self, Inputs};
+use crate::run::preflight;
+use crate::run::session::{self, End, Setup};
+use crate::run::view::View;
+use crate::values::Known;
+
+/// Runs it.
+pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
+    let since = Instant::now();
+    let project = project::open(host)?;
+    let compilation = project.model(host, Mode::Run)?;
+    let model = compilation.model.as_ref();
+    let selection = select(model, &args.resources)?;
+    let instance = Instance::settle(
+        project.folder(),
+        &project.app.document.name,
+        host.options.instance.as_deref(),
+    )?;
+    let _lock = instance.lock()?;
+    if project.app.file.is_some() {
+        project.set.save_lock(project.folder())?;
+    }
+    let images = inputs::image_map(host)?;
+    let (mut inputs, found) = Inputs::gather(host, model, project.folder(), &instance)?;
+    project.tell(host, &found)?;
+    // One thread is enough: what blocks has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime could not be started")?;
+    runtime.block_on(async {
+        let lower_with = |inputs: &Inputs<'_>, forms: &Forms| {
+            lowering::lower(model, &RunInput {
+                forms,
+                folder: project.folder().to_owned(),
+                instance: &instance.id,
+                parameters: &inputs.plain(),
+                images: &images,
+                selection: selection.clone(),
+            })
+        };
+        let runtime = args.flags.runtime.unwrap_or_default();
+        let mut choice =
+            choose::choose(host, model, runtime, &|forms| lower_with(&inputs, forms)).await?;
+        if !inputs.has_all(&choice.plan.parameters) {
+            let missing = inputs.complete(&choice.plan.parameters)?;
+            project.tell(host, &missing)?;
+            let (plan, found) = lower_with(&inputs, &choice.forms);
+            choice = Choice { plan, diagnostics: found, ..choice };
+        }
+        let run = Run { host, args, project: &project, model, instance: &instance, since };
+        run.checked(choice, &inputs).await
+    })
+}
+
+/// Everything that a run knows once its model is lowered.
+struct Run<'a> {
+    host: &'a Host,
+    args: &'a RunArgs,
+    project: &'a Project,
+    model: &'a AppModel,
+    instance: &'a Instance,
+    since: Instant,
+}
+
+impl Run<'_> {
+    /// Looks at everything that can be known, then starts.
+    async fn checked(&self, choice: Choice, inputs: &Inputs<'_>) -> Result<Exit> {
+        let Choice { forms, engine, plan, diagnostics } = choice;
+        let mut found = diagnostics;
+        let folders = [self.instance.state.as_path(), self.instance.native.as_path()];
+        found.extend(preflight::check(self.model, &plan, &folders));
+        // A dead run of this instance may still hold a port; the control plane removes it first.
+        let look = || preflight::check_ports(self.model, &plan);
+        let later = self.instance.has_records();
+        if !later {
+            found.extend(look());
+        }
+        if !found.has_errors()
+            && let Some(engine) = &engine
+        {
+            found.extend(choose::fetch_images(self.host, engine.as_ref(), &plan).await);
+        }
+        self.project.tell(self.host, &found)?;
+        if engine.is_some() {
+            self.instance.remember_engine()?;
+        }
+        self.tell_forms(&forms, &plan);
+        let secrets = inputs.secrets();
+        let welcome = |view: &View| match self.project.app.file {
+            Some(_) => Vec::new(),
+            None => connection_strings(self.model, &forms, inputs, &plan, view),
+        };
+        let setup = Setup {
+            app: &self.project.app.document.name,
+            instance: self.instance,
+            folder: self.project.folder().to_owned(),
+            plan: &plan,
+            engine,
+            secrets,
+            fail_fast: self.args.flags.fail_fast,
+            since: self.since,
+            ports: if later { Some(&look) } else { None },
+            welcome: &welcome,
+        };
+        match session::run(self.host, setup).await? {
+            End::Exit(exit) => Ok(exit),
+            End::Refused(found) => {
+                self.project.tell(self.host, &found)?;
+                Ok(Exit::of(&found))
+            }
+        }
+    }
+
+    fn tell_forms(&self, forms: &Forms, plan: &RunPlan) {
+        if !self.host.ui.verbose {
+            return;
+        }
+        for (name, form) in forms.iter().filter(|(name, _)| plan.workloads.contains_key(name.as_str())) {
+            let word = if form == Form::Container { "a container" } else { "a process" };
+            self.host.ui.detail(format!("{name} runs as {word}"));
+        }
+    }
+}
+
+/// The resources that were named.
+fn select(model: &AppModel, names: &[String]) -> Result<Option<Vec<ResourceName>>> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut selection = Vec::new();
+    for name in names {
+        let Some(resource) = model.get(name) else {
+            let help = match nearest(name, model.iter().map(|resource| resource.name.as_str())) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`aspire-host explain` lists them all".to_owned(),
+            };
+            bail!(Problem::app(format!("there is no resource `{name}`")).help(help));
+        };
+        selection.push(resource.name.clone());
+    }
+    Ok(Some(selection))
+}
+
+/// What a run of plugins alone is for: how to reach them. The only place where a secret is printed.
+fn connection_strings(
+    model: &AppModel,
+    forms: &Forms,
+    inputs: &Inputs<'_>,
+    plan: &RunPlan,
+    view: &View,
+) -> Vec<String> {
+    let parameters = inputs.all();
+    let known = Known {
+        model,
+        form_of: &|resource| forms.of(resource),
+        parameters: &parameters,
+        reveal: true,
+        addresses: &|resource, endpoint| view.service(&lowering::service_name(resource, endpoint)),
+    };
+    let mut lines = Vec::new();
+    for name in plan.workloads.keys() {
+        let Some(resource) = model.get(name).filter(|resource| resource.parent().is_none()) else {
+            continue;
+        };
+        let has_connection = resource.fact(Field::ConnectionString, Form::Any).is_some();
+        if has_connection
+            && let Ok(text) = known.text(&Expression::of(Op::Connection(name.clone())))
+        {
+            lines.push(format!("{name}: {text}"));
+        }
+        for (property, value) in resource.properties(Form::Any) {
+            if property.eq_ignore_ascii_case("uri")
+                && let Ok(text) = known.text(value)
+            {
+                lines.push(format!("{name}: {text}"));
+            }
+        }
+    }
+    lines
+}
+

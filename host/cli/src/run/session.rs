@@ -1,0 +1,278 @@
+//! The adapter to the control plane: objects in, rows and lines out, until everything has ended.
+//!
+//! Knows when a run is ready, over or interrupted. Doesn't know how anything is started.
+
+mod say;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use aspire_compiler::run::RunPlan;
+use aspire_dcp::runtime::ContainerEngine;
+use aspire_dcp::store::Gone;
+use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop};
+use aspire_model::diagnostic::Diagnostics;
+
+use super::screen::{self, Screen};
+use super::signals::{self, Signals};
+use super::view::View;
+use crate::error::{Exit, Problem};
+use crate::host::Host;
+use crate::instance::Instance;
+use say::Say;
+
+/// How long a port that a dead run of this app held may take to become free.
+const PORTS: Duration = Duration::from_secs(5);
+
+/// What a session is made of.
+pub(crate) struct Setup<'a> {
+    /// Name of the app.
+    pub(crate) app: &'a str,
+    /// Its instance.
+    pub(crate) instance: &'a Instance,
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// What is to run.
+    pub(crate) plan: &'a RunPlan,
+    /// What runs containers.
+    pub(crate) engine: Option<Arc<dyn ContainerEngine>>,
+    /// Values of secrets.
+    pub(crate) secrets: BTreeMap<String, String>,
+    /// The first failure stops everything.
+    pub(crate) fail_fast: bool,
+    /// When the user asked for it.
+    pub(crate) since: Instant,
+    /// Looks at ports again, once what a dead run left is gone; none: that has been done.
+    pub(crate) ports: Option<&'a dyn Fn() -> Diagnostics>,
+    /// What to say when everything is ready.
+    pub(crate) welcome: &'a dyn Fn(&View) -> Vec<String>,
+}
+
+/// How a session ended.
+pub(crate) enum End {
+    /// After everything was started.
+    Exit(Exit),
+    /// Before anything was: ports are taken.
+    Refused(Diagnostics),
+}
+
+/// Runs it to its end.
+///
+/// # Errors
+/// The control plane could not begin or broke.
+pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
+    let mut signals = signals::listen()?;
+    let state = setup.instance.run_folder();
+    let mut config = Config::new(setup.app, &setup.instance.id, state, &setup.instance.native);
+    config.app_folder.clone_from(&setup.folder);
+    config.redactions = setup.secrets.values().cloned().collect();
+    config.secrets = Arc::new(setup.secrets.clone());
+    config.engine.clone_from(&setup.engine);
+    config.fail_fast = setup.fail_fast;
+    let plane = Arc::new(ControlPlane::start(config).await.map_err(cannot_start)?);
+    if let Some(look) = setup.ports {
+        let found = wait_for_ports(look).await;
+        if found.has_errors() {
+            plane.stop(Stop::Graceful).await;
+            return Ok(End::Refused(found));
+        }
+    }
+    let pinned = screen::can_pin() && !host.ui.json() && !host.ui.quiet;
+    let screen = Screen::new(pinned)?;
+    let say = Say::new(host, pinned);
+    let (view, told) = (View::default(), BTreeMap::new());
+    let running = Running { plane, screen, say, view, told, told_ready: false, pinned };
+    running.to_its_end(&setup, &mut signals).await.map(End::Exit)
+}
+
+fn cannot_start(error: StartError) -> Problem {
+    let help = match &error {
+        StartError::Folder { .. } => "make room there, or make it writable",
+        StartError::Machine(_) => "`aspire-host doctor` says what works on this machine",
+    };
+    Problem::environment(error.to_string()).help(help)
+}
+
+async fn wait_for_ports(look: &dyn Fn() -> Diagnostics) -> Diagnostics {
+    let deadline = Instant::now() + PORTS;
+    loop {
+        let found = look();
+        if !found.has_errors() || Instant::now() >= deadline {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+struct Running {
+    plane: Arc<ControlPlane>,
+    screen: Screen,
+    say: Say,
+    view: View,
+    told: BTreeMap<String, Told>,
+    told_ready: bool,
+    pinned: bool,
+}
+
+/// What a line about a state says.
+type Told = (super::view::Phase, Option<aspire_api::container::HealthStatus>, Vec<String>);
+
+impl Running {
+    async fn to_its_end(mut self, setup: &Setup<'_>, signals: &mut Signals) -> Result<Exit> {
+        let client = self.plane.client();
+        let mut watcher = client.watch(0);
+        let (over, follower) = self.follow_output();
+        for object in &setup.plan.objects {
+            if let Err(error) = client.create(object.clone()).await {
+                self.plane.stop(Stop::Force).await;
+                self.screen.finish();
+                bail!(anyhow::Error::new(error).context("the control plane refuses the app"));
+            }
+        }
+        let workloads = setup.plan.workloads.values().flatten().collect::<std::collections::BTreeSet<_>>();
+        let mut failures = self.plane.failures();
+        let (mut interruptions, mut ending, mut stuck) = (0, false, false);
+        let outcome = loop {
+            let all_known = self.view.rows().count() >= workloads.len();
+            let perhaps_over = all_known && !ending && self.view.is_over();
+            if all_known && !ending && !self.told_ready && self.view.is_ready() {
+                self.tell_ready(setup);
+            }
+            tokio::select! {
+                biased;
+                () = signals.next() => {
+                    interruptions += 1;
+                    ending = true;
+                    self.stop(if interruptions > 1 { Stop::Force } else { Stop::Graceful });
+                    self.screen.remark(self.say.stopping(interruptions > 1));
+                }
+                event = watcher.next() => match event {
+                    Ok(event) => self.take(&event.object),
+                    Err(Gone { .. }) => {
+                        let (objects, revision) = client.list(None).await;
+                        objects.iter().for_each(|object| self.take(object));
+                        watcher = client.watch(revision);
+                    }
+                },
+                changed = failures.changed(), if !ending => {
+                    if changed.is_ok() {
+                        ending |= setup.fail_fast;
+                        self.tell_failures(&failures.borrow_and_update().clone());
+                    }
+                }
+                () = self.plane.wait_idle(), if perhaps_over => {
+                    while let Ok(Some(event)) = watcher.try_next() {
+                        self.take(&event.object);
+                    }
+                    if self.view.is_over() {
+                        // Somebody waited in vain.
+                        stuck = self.view.stuck().next().is_some();
+                        ending = true;
+                        self.stop(Stop::Graceful);
+                    }
+                }
+                outcome = self.plane.ended() => break outcome,
+            }
+        };
+        while let Ok(Some(event)) = watcher.try_next() {
+            self.view.apply(&event.object);
+        }
+        self.tell_failures(&failures.borrow_and_update().clone());
+        let _ = over.send(());
+        // Output that nobody reads is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(2), follower).await;
+        let failed = !failures.borrow().is_empty() || stuck;
+        self.screen.finish();
+        match outcome {
+            Outcome::Broken(text) => bail!(Problem::environment(format!(
+                "the control plane broke: {text}"
+            ))
+            .help("this is a bug of aspire-host; what it started has been removed as far as possible")),
+            Outcome::Stopped if interruptions > 0 => Ok(Exit::Interrupted),
+            Outcome::Stopped if failed => Ok(Exit::App),
+            Outcome::Stopped => Ok(Exit::Fine),
+        }
+    }
+
+    /// Hands workloads' output to the screen, on its own task.
+    fn follow_output(&self) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+        let (over, mut ended) = tokio::sync::oneshot::channel::<()>();
+        let mut follower = self.plane.logs().follow_all();
+        let (output, say) = (self.screen.output(), self.say.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    (key, items) = follower.next() => output.write(say.output(&key.name, &items)).await,
+                    _ = &mut ended => break,
+                }
+            }
+            while let Some((key, items)) = follower.try_next() {
+                output.write(say.output(&key.name, &items)).await;
+            }
+        });
+        (over, task)
+    }
+
+    /// Asks for the end, without waiting for it.
+    fn stop(&mut self, how: Stop) {
+        self.view.stopping = true;
+        let plane = Arc::clone(&self.plane);
+        tokio::spawn(async move { plane.stop(how).await });
+    }
+
+    fn take(&mut self, object: &aspire_api::Object) {
+        self.sync_failures();
+        let Some(row) = self.view.apply(object).cloned() else { return };
+        // Progress of a start (a pull, say) changes the message many times; its lines are output.
+        let state = (row.phase, row.health, row.waits().map(str::to_owned).collect());
+        let is_news = row.phase != super::view::Phase::Waiting || !row.waiting_for.is_empty();
+        if is_news && self.told.get(&row.name) != Some(&state) || self.say.is_json() {
+            self.told.insert(row.name.clone(), state);
+            if let Some(line) = self.say.state(&self.view, &row) {
+                self.screen.remark(line);
+            }
+        }
+        self.redraw();
+    }
+
+    fn redraw(&self) {
+        if self.pinned {
+            let (view, colour) = (self.view.clone(), self.say.colour());
+            self.screen.table(move |columns, height| super::table::lines(&view, columns, height, colour));
+        }
+    }
+
+    /// A row must not show an end as a good one that the control plane calls a failure.
+    fn sync_failures(&mut self) {
+        for failure in self.plane.failures().borrow().iter() {
+            self.view.mark(&failure.key, &failure.message);
+        }
+    }
+
+    fn tell_failures(&mut self, failures: &[aspire_dcp::Failure]) {
+        for failure in failures {
+            if !self.view.fail(&failure.key, &failure.message) {
+                continue;
+            }
+            let tail = self.plane.logs().tail(&failure.key, 20);
+            self.screen.remark(self.say.failure(&failure.key.name, &failure.message, &tail));
+            for row in self.view.stuck() {
+                if let Some(line) = self.say.state(&self.view, row) {
+                    self.screen.remark(line);
+                }
+            }
+            self.redraw();
+        }
+    }
+
+    fn tell_ready(&mut self, setup: &Setup<'_>) {
+        self.told_ready = true;
+        self.screen.remark(self.say.ready(setup.since.elapsed()));
+        for line in (setup.welcome)(&self.view) {
+            self.screen.remark(line);
+        }
+    }
+}

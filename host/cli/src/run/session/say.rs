@@ -1,0 +1,162 @@
+//! The words of a run: output with its prefix, state changes, failures; as text or as JSON lines.
+//!
+//! Doesn't know where they are written.
+
+use std::time::Duration;
+
+use aspire_dcp::logs::{LogItem, LogRecord};
+use aspire_dcp::runtime::OutputStream;
+use serde_json::json;
+
+use crate::host::Host;
+use crate::run::view::{Phase, Row, View};
+use crate::ui::visible;
+
+/// Colours of prefixes.
+const COLOURS: [&str; 6] = ["36", "35", "34", "32", "33", "96"];
+
+/// How things are said.
+#[derive(Debug, Clone)]
+pub(super) struct Say {
+    json: bool,
+    quiet: bool,
+    terminal: bool,
+    colour: bool,
+    pinned: bool,
+}
+
+impl Say {
+    pub(super) fn new(host: &Host, pinned: bool) -> Self {
+        Self {
+            json: host.ui.json(),
+            quiet: host.ui.quiet,
+            terminal: host.ui.out_is_terminal,
+            colour: host.ui.out_is_terminal && host.ui.colour,
+            pinned,
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Lines of a workload's output.
+    pub(super) fn output(&self, name: &str, items: &[LogItem]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.quiet {
+            return bytes;
+        }
+        for item in items {
+            match item {
+                LogItem::Record(record) => self.record(name, record, &mut bytes),
+                LogItem::Dropped if self.json => {
+                    line(&mut bytes, &json!({ "type": "dropped", "name": name }));
+                }
+                LogItem::Dropped => {
+                    bytes.extend_from_slice(self.prefix(name).as_bytes());
+                    bytes.extend_from_slice("… (output came faster than it was read)\n".as_bytes());
+                }
+            }
+        }
+        bytes
+    }
+
+    fn record(&self, name: &str, record: &LogRecord, bytes: &mut Vec<u8>) {
+        let text = String::from_utf8_lossy(&record.text);
+        if self.json {
+            let stream = match record.stream {
+                OutputStream::Stdout => "stdout",
+                OutputStream::Stderr => "stderr",
+                OutputStream::System => "system",
+            };
+            line(bytes, &json!({ "type": "log", "name": name, "stream": stream, "text": text }));
+            return;
+        }
+        bytes.extend_from_slice(self.prefix(name).as_bytes());
+        if self.terminal {
+            bytes.extend_from_slice(visible(&text, self.colour).as_bytes());
+        } else {
+            // Whoever reads a pipe gets what the workload wrote.
+            bytes.extend_from_slice(&record.text);
+        }
+        bytes.push(b'\n');
+    }
+
+    fn prefix(&self, name: &str) -> String {
+        if !self.colour {
+            return format!("[{name}] ");
+        }
+        let sum: usize = name.bytes().map(usize::from).sum();
+        format!("\u{1b}[{}m[{name}]\u{1b}[0m ", COLOURS[sum % COLOURS.len()])
+    }
+
+    /// A state change; none where the table shows it.
+    pub(super) fn state(&self, view: &View, row: &Row) -> Option<String> {
+        if self.json {
+            let mut value = view.json(row);
+            value["type"] = json!("state");
+            return Some(value.to_string());
+        }
+        // A failure is told with its last lines.
+        if self.quiet || self.pinned || row.phase == Phase::Failed {
+            return None;
+        }
+        Some(self.shown(&view.line(row)))
+    }
+
+    fn shown(&self, text: &str) -> String {
+        text.lines().map(|line| visible(line, false)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// A failure, with the last lines of output.
+    pub(super) fn failure(&self, name: &str, message: &str, tail: &[LogRecord]) -> String {
+        let lines: Vec<String> =
+            tail.iter().map(|record| String::from_utf8_lossy(&record.text).into_owned()).collect();
+        if self.json {
+            return json!({ "type": "failed", "name": name, "message": message, "lastLines": lines })
+                .to_string();
+        }
+        let (red, plain) = if self.colour { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
+        let mut text = format!("{red}{name}: failed: {}{plain}", self.shown(message));
+        if lines.is_empty() {
+            text.push_str("\n  (it wrote nothing)");
+        } else {
+            text.push_str(&format!("\n  its last {}:", plural(lines.len(), "line")));
+            for line in &lines {
+                text.push_str("\n  | ");
+                text.push_str(&visible(line, self.colour));
+            }
+        }
+        text
+    }
+
+    /// Everything is ready.
+    pub(super) fn ready(&self, after: Duration) -> String {
+        let seconds = after.as_secs_f64();
+        if self.json {
+            return json!({ "type": "ready", "seconds": seconds }).to_string();
+        }
+        format!("ready in {seconds:.2} s")
+    }
+
+    /// It is being stopped.
+    pub(super) fn stopping(&self, by_force: bool) -> String {
+        if self.json {
+            return json!({ "type": "stopping", "force": by_force }).to_string();
+        }
+        if by_force { "stopping by force" } else { "stopping; again to force" }.to_owned()
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{count} {word}s") }
+}
+
+fn line(bytes: &mut Vec<u8>, value: &serde_json::Value) {
+    bytes.extend_from_slice(value.to_string().as_bytes());
+    bytes.push(b'\n');
+}

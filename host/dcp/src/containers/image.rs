@@ -1,0 +1,83 @@
+//! A container's image: built, pulled, or there already.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aspire_api::ObjectKey;
+use aspire_api::container::{ContainerBuild, PullPolicy};
+
+use crate::context::Context;
+use crate::controllers::workload::{Report, Stage};
+use crate::engine::Engine;
+use crate::runtime::{BuildRequest, EngineError};
+use crate::templates::Scope;
+
+/// Makes sure that an image is there.
+pub(super) async fn pull(
+    context: &Context,
+    engine: &Engine,
+    key: &ObjectKey,
+    image: &str,
+    policy: PullPolicy,
+) -> Result<(), EngineError> {
+    let there = match policy {
+        PullPolicy::Always => false,
+        PullPolicy::Missing | PullPolicy::Never => engine.raw().has_image(image).await?,
+    };
+    if there {
+        return Ok(());
+    }
+    if policy == PullPolicy::Never {
+        return Err(EngineError::Image {
+            image: image.to_owned(),
+            cause: "it is not there, and it may not be pulled".to_owned(),
+            conclusive: true,
+        });
+    }
+    let log = context.log(key);
+    log.system(&format!("pulling {image}"));
+    context.tell(key, Report::Progress(Stage::Starting, format!("pulling {image}")));
+    let progress = |line: &str| {
+        log.system(line);
+        let note = context.redactor.text(&format!("pulling {image}: {line}"));
+        context.tell(key, Report::Progress(Stage::Starting, note));
+    };
+    engine.raw().pull(image, &progress).await
+}
+
+/// Builds an image and gives it its tag.
+pub(super) async fn build(
+    context: &Context,
+    engine: &Engine,
+    key: &ObjectKey,
+    build: &ContainerBuild,
+    tag: &str,
+    scope: &Scope<'_>,
+) -> Result<(), BuildError> {
+    let mut args = BTreeMap::new();
+    for arg in &build.args {
+        let value = scope.resolve(&arg.value).await.map_err(BuildError::Template)?;
+        args.insert(arg.name.clone(), value);
+    }
+    let dockerfile = build.dockerfile.clone().unwrap_or_else(|| "Dockerfile".to_owned());
+    let request = BuildRequest {
+        context: PathBuf::from(&build.context),
+        dockerfile: PathBuf::from(dockerfile),
+        target: build.stage.clone(),
+        args,
+        tag: tag.to_owned(),
+        labels: BTreeMap::new(),
+    };
+    context.tell(key, Report::Progress(Stage::Building, format!("building {tag}")));
+    let log = context.log(key);
+    let progress = |line: &str| log.system(line);
+    engine.raw().build(&request, &progress).await.map_err(BuildError::Engine)
+}
+
+/// Why there is no image.
+pub(super) enum BuildError {
+    /// An argument can't be had.
+    Template(String),
+    /// The engine says so.
+    Engine(EngineError),
+}

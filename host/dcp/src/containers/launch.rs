@@ -1,0 +1,406 @@
+//! Launching a container: image, request, creation, output, start, and the wait for its end.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aspire_api::aspire::Aspire;
+use aspire_api::container::{Container, PullPolicy};
+use aspire_api::{Kind, Object, ObjectKey};
+use futures_util::StreamExt;
+use tokio::sync::{mpsc, watch};
+
+use super::events::Happening;
+use super::image::{self, BuildError};
+use super::request;
+use crate::clock::Timestamp;
+use crate::context::{Context, Live, Slot};
+use crate::controllers::workload::{Ended, Report, Stage, Started};
+use crate::engine::{Engine, within};
+use crate::records::Entry;
+use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection, OutputStream};
+use crate::templates::Viewpoint;
+
+/// For a creation (with its files) or a start.
+const SLOW: Duration = Duration::from_secs(120);
+/// For a look.
+const QUICK: Duration = Duration::from_secs(30);
+/// After the end of a container, for its last output to arrive.
+const DRAIN: Duration = Duration::from_millis(500);
+/// Attempts at what may succeed the next time.
+const ATTEMPTS: usize = 3;
+
+/// Why a launch did not succeed.
+#[derive(Debug)]
+enum Problem {
+    /// It would fail again.
+    Conclusive(String),
+    /// The engine doesn't answer; it may come back.
+    EngineDown(String),
+    /// It may succeed the next time.
+    Passing(String),
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Unreachable { .. } => Self::EngineDown(error.to_string()),
+            EngineError::Image { conclusive: false, .. } => Self::Passing(error.to_string()),
+            _ => Self::Conclusive(error.to_string()),
+        }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(message: String) -> Self {
+        Self::Conclusive(message)
+    }
+}
+
+/// A container that is about to be created.
+struct Ready {
+    request: ContainerRequest,
+    viewpoint: Viewpoint,
+    serving: BTreeMap<String, u16>,
+}
+
+/// A container that runs.
+struct Running {
+    id: String,
+    happenings: mpsc::UnboundedReceiver<Happening>,
+}
+
+/// Launches a container and stays with it to its end.
+pub(crate) async fn launch(
+    context: Arc<Context>,
+    container: Arc<Container>,
+    mut cancel: watch::Receiver<bool>,
+    slot: Slot,
+) {
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+    let log = context.log(&key);
+    let failed = |message: String| {
+        let message = context.redactor.text(&message);
+        log.system(&message);
+        context.tell(&key, Report::Failed(message, Timestamp::now()));
+    };
+    let Some(engine) = &context.engine else { return failed("no container engine".to_owned()) };
+    engine.hub.subscribe(&context);
+    let mut pause = Duration::from_millis(250);
+    let mut attempt = 0;
+    let running = loop {
+        let problem = match try_launch(&context, engine, &container, &mut cancel, &slot).await {
+            Ok(running) => break running,
+            Err(problem) => problem,
+        };
+        attempt += 1;
+        let message = match problem {
+            Problem::Conclusive(message) => return failed(message),
+            Problem::Passing(message) if attempt >= ATTEMPTS => return failed(message),
+            Problem::Passing(message) | Problem::EngineDown(message) => message,
+        };
+        let message = context.redactor.text(&message);
+        log.system(&format!("{message}; trying again"));
+        context.tell(&key, Report::Progress(Stage::EngineDown, message));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = cancel.wait_for(|cancel| *cancel) => return failed("stopped".to_owned()),
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
+    };
+    let ended = until_end(&context, engine, &key, running).await;
+    log.drained(DRAIN).await;
+    context.tell(&key, Report::Ended(ended));
+}
+
+async fn try_launch(
+    context: &Arc<Context>,
+    engine: &Engine,
+    container: &Container,
+    cancel: &mut watch::Receiver<bool>,
+    slot: &Slot,
+) -> Result<Running, Problem> {
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+    let (ready, info) = tokio::select! {
+        prepared = prepare(context, engine, &key, container) => prepared?,
+        _ = cancel.wait_for(|cancel| *cancel) => {
+            return Err(Problem::Conclusive("stopped before it was started".to_owned()));
+        }
+    };
+    context.tell(&key, Report::Progress(Stage::Starting, String::new()));
+    let name = ready.request.name.clone();
+    let persistent = request::is_persistent(container);
+    let found = if persistent { adopt(context, engine, &key, container, &name).await? } else { None };
+    // Not cancelled from here on: what the engine makes has to be known.
+    let (id, runs) = match found {
+        Some(found) => (found.id, found.state == "running"),
+        None => (create(context, engine, &ready.request, persistent).await?, false),
+    };
+    context.tell(&key, Report::Created(id.clone(), name));
+    let happenings = engine.hub.listen(&id);
+    let give_up = |problem: Problem| async {
+        engine.hub.forget(&id);
+        if !persistent {
+            let removed = within(QUICK, engine.raw().remove(&id)).await;
+            if let Err(error) = removed {
+                tracing::warn!(id, %error, "a container stays; the next run tries again");
+            }
+        }
+        problem
+    };
+    if *cancel.borrow() {
+        let problem = Problem::Conclusive("stopped before it was started".to_owned());
+        return Err(give_up(problem).await);
+    }
+    follow_output(context, &key, &id);
+    if !runs {
+        let started = {
+            let _turn = engine.turn().await;
+            within(SLOW, engine.raw().start(&id)).await
+        };
+        if let Err(error) = started {
+            return Err(give_up(error.into()).await);
+        }
+    }
+    let inspected = within(QUICK, engine.raw().inspect(&id)).await;
+    let addresses = inspected.map(|found| addresses(container, &found, &info)).unwrap_or_default();
+    let live =
+        Live::Container { id: id.clone(), viewpoint: ready.viewpoint, serving: ready.serving };
+    // Filled before, if the engine went away between two attempts.
+    let _ = slot.set(live);
+    context.tell(&key, Report::Started(Started { at: Timestamp::now(), pid: None, addresses }));
+    // It may have ended before anybody listened.
+    engine.hub.tell(&id, Happening::Look);
+    Ok(Running { id, happenings })
+}
+
+async fn prepare(
+    context: &Context,
+    engine: &Engine,
+    key: &ObjectKey,
+    container: &Container,
+) -> Result<(Ready, EngineInfo), Problem> {
+    let spec = &container.spec;
+    let plain = Aspire::default();
+    let aspire = spec.aspire.as_ref().unwrap_or(&plain);
+    engine.harvested().await;
+    let info = engine.info().await?.clone();
+    let waiting = |service: &str| {
+        let note = format!("waiting for the port of {service}");
+        context.tell(key, Report::Progress(Stage::Starting, note));
+    };
+    let mut serving = BTreeMap::new();
+    for endpoint in &aspire.endpoints {
+        if context.book.view(&endpoint.service).port.is_none() {
+            waiting(&endpoint.service);
+        }
+        context.book.allocated(&endpoint.service).await?;
+        let port = endpoint
+            .target_port
+            .ok_or_else(|| format!("endpoint {} of a container has no port", endpoint.name))?;
+        serving.insert(endpoint.service.clone(), port);
+    }
+    let viewpoint = viewpoint(context, container, &info);
+    let scope = context.scope(&key.name, viewpoint.clone(), serving.clone(), &waiting);
+    let image = match &spec.build {
+        Some(build) => {
+            let tag = if spec.image.is_empty() {
+                format!("aspire-{}-{}:latest", context.config.instance, key.name).to_lowercase()
+            } else {
+                spec.image.clone()
+            };
+            let built = image::build(context, engine, key, build, &tag, &scope).await;
+            built.map_err(|error| match error {
+                BuildError::Template(message) => Problem::Conclusive(message),
+                BuildError::Engine(error) => error.into(),
+            })?;
+            tag
+        }
+        None => {
+            let policy = spec.pull_policy.unwrap_or(PullPolicy::Missing);
+            image::pull(context, engine, key, &spec.image, policy).await?;
+            spec.image.clone()
+        }
+    };
+    let name = match &spec.container_name {
+        Some(name) => name.clone(),
+        None => crate::controllers::session_name(context, &key.name),
+    };
+    let request =
+        request::build(context, container, &scope, name, image, info.dials_containers).await?;
+    Ok((Ready { request, viewpoint, serving }, info))
+}
+
+/// Where a container sees services of this machine.
+fn viewpoint(context: &Context, container: &Container, info: &EngineInfo) -> Viewpoint {
+    if on_host_network(container) {
+        return Viewpoint::Networks(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+    }
+    if !info.dials_containers {
+        return Viewpoint::Named("host.docker.internal");
+    }
+    let mut addresses = Vec::new();
+    for attachment in container.spec.networks.iter().flatten() {
+        let key = ObjectKey::new(Kind::ContainerNetwork, attachment.name.clone());
+        if let Ok(object) = context.store.get(&key)
+            && let Object::ContainerNetwork(network) = object.as_ref()
+        {
+            let gateways = network.status.gateways.iter();
+            addresses.extend(gateways.filter_map(|ip| ip.parse::<IpAddr>().ok()));
+        }
+    }
+    Viewpoint::Networks(addresses)
+}
+
+fn on_host_network(container: &Container) -> bool {
+    let aspire = container.spec.aspire.as_ref();
+    aspire.is_some_and(|aspire| aspire.privileges.contains_key("network:host"))
+}
+
+/// A persistent container that is there already and still what is wanted.
+async fn adopt(
+    context: &Context,
+    engine: &Engine,
+    key: &ObjectKey,
+    container: &Container,
+    name: &str,
+) -> Result<Option<Inspection>, Problem> {
+    let found = match within(QUICK, engine.raw().inspect(name)).await {
+        Ok(found) => found,
+        Err(EngineError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let is_ours = found.labels.contains_key(crate::identity::PERSISTENT_LABEL);
+    if !is_ours {
+        let message = format!("a container named {name} exists, and it is not ours");
+        return Err(Problem::Conclusive(message));
+    }
+    if found.labels.get(request::MADE_FROM_LABEL) == Some(&request::made_from(container)) {
+        return Ok(Some(found));
+    }
+    context.log(key).system("made anew: its definition changed");
+    within(QUICK, engine.raw().remove(&found.id)).await?;
+    Ok(None)
+}
+
+async fn create(
+    context: &Context,
+    engine: &Engine,
+    request: &ContainerRequest,
+    persistent: bool,
+) -> Result<String, Problem> {
+    if !persistent {
+        let noted = context.spawner.note(Entry::Container(request.name.clone())).await;
+        noted.map_err(|error| Problem::Conclusive(error.to_string()))?;
+    }
+    let _turn = engine.turn().await;
+    let created = within(SLOW, engine.raw().create(request)).await;
+    if let (Err(EngineError::Unreachable { .. }), false) = (&created, persistent) {
+        // No answer is no proof that it isn't there.
+        let _ = within(QUICK, engine.raw().remove(&request.name)).await;
+    }
+    Ok(created?)
+}
+
+/// Takes the output from the first byte, in a task.
+fn follow_output(context: &Arc<Context>, key: &ObjectKey, id: &str) {
+    let log = context.log(key);
+    let guard = log.reading();
+    let (context, id) = (Arc::clone(context), id.to_owned());
+    let shared = Arc::clone(&context);
+    context.tasks.spawn("container output", async move {
+        let Some(engine) = &shared.engine else { return };
+        let mut output = engine.raw().logs(&id);
+        while let Some(piece) = output.next().await {
+            match piece {
+                Ok((stream, bytes)) => log.write(stream, &bytes),
+                Err(error) => {
+                    log.system(&format!("output is lost from here on: {error}"));
+                    break;
+                }
+            }
+        }
+        log.finish(OutputStream::Stdout);
+        log.finish(OutputStream::Stderr);
+        drop(guard);
+    });
+}
+
+/// Where the endpoints of a container are.
+fn addresses(
+    container: &Container,
+    found: &Inspection,
+    info: &EngineInfo,
+) -> BTreeMap<String, SocketAddr> {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let ip = found.addresses.values().find_map(|address| address.parse::<IpAddr>().ok());
+    let aspire = container.spec.aspire.as_ref();
+    let endpoints = aspire.into_iter().flat_map(|aspire| &aspire.endpoints);
+    endpoints
+        .filter_map(|endpoint| {
+            let port = endpoint.target_port?;
+            let address = if on_host_network(container) {
+                SocketAddr::new(here, port)
+            } else if info.dials_containers {
+                SocketAddr::new(ip?, port)
+            } else {
+                let published = (port, endpoint.protocol.to_string());
+                SocketAddr::new(here, *found.ports.get(&published)?)
+            };
+            Some((endpoint.name.clone(), address))
+        })
+        .collect()
+}
+
+/// Stays with a container to its end.
+async fn until_end(
+    context: &Context,
+    engine: &Engine,
+    key: &ObjectKey,
+    mut running: Running,
+) -> Ended {
+    let id = &running.id;
+    while let Some(happening) = running.happenings.recv().await {
+        let code = match happening {
+            Happening::Paused(paused) => {
+                context.tell(key, Report::Paused(paused));
+                continue;
+            }
+            Happening::Died(code) => code,
+            Happening::Look => None,
+        };
+        let at = Timestamp::now();
+        let ended = match within(QUICK, engine.raw().inspect(id)).await {
+            Ok(found) => end_of(&found, at, code),
+            Err(EngineError::NotFound(_)) => {
+                let note = match code {
+                    Some(_) => String::new(),
+                    None => "removed from outside".to_owned(),
+                };
+                Some(Ended { at, code, note })
+            }
+            // The engine is away: what it runs runs on.
+            Err(_) => code.map(|code| Ended { at, code: Some(code), note: String::new() }),
+        };
+        if let Some(ended) = ended {
+            engine.hub.forget(id);
+            return ended;
+        }
+    }
+    Ended { at: Timestamp::now(), code: None, note: String::new() }
+}
+
+fn end_of(found: &Inspection, at: Timestamp, told: Option<i32>) -> Option<Ended> {
+    if !matches!(found.state.as_str(), "exited" | "dead" | "stopped") {
+        return None;
+    }
+    let code = found.exit_code.or(told);
+    let note = match (code, found.out_of_memory, found.error.as_str()) {
+        (_, true, _) => "killed for want of memory".to_owned(),
+        (_, _, error) if !error.is_empty() => error.to_owned(),
+        (Some(0) | None, ..) => String::new(),
+        (Some(code), ..) => format!("ended with exit code {code}"),
+    };
+    Some(Ended { at, code, note })
+}

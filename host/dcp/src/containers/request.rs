@@ -1,0 +1,168 @@
+//! What the engine is asked to create, from an object whose placeholders are replaced.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aspire_api::Object;
+use aspire_api::aspire::Aspire;
+use aspire_api::container::{Container, VolumeMountKind};
+use aspire_api::service::Protocol;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::context::Context;
+use crate::processes::environment::parse_file;
+use crate::runtime::{ContainerRequest, FileRequest, MountRequest, PortRequest};
+use crate::store::Store;
+use crate::templates::Scope;
+
+/// Label of persistent containers: what they were made from.
+pub(super) const MADE_FROM_LABEL: &str = "aspire-host.made-from";
+
+fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    }
+}
+
+/// Ports to publish: those that are asked for, and where containers can't be dialled from this
+/// machine, all endpoints.
+pub(super) fn ports(container: &Container, aspire: &Aspire, dials: bool) -> Vec<PortRequest> {
+    let mut ports: Vec<PortRequest> = container
+        .spec
+        .ports
+        .iter()
+        .map(|port| PortRequest {
+            container_port: port.container_port,
+            protocol: protocol_name(port.protocol),
+            host_port: port.host_port,
+            host_ip: port.host_ip.clone().unwrap_or_else(|| "127.0.0.1".to_owned()),
+        })
+        .collect();
+    if !dials {
+        for endpoint in &aspire.endpoints {
+            let Some(target) = endpoint.target_port else { continue };
+            let protocol = protocol_name(endpoint.protocol);
+            if !ports.iter().any(|port| (port.container_port, port.protocol) == (target, protocol))
+            {
+                ports.push(PortRequest {
+                    container_port: target,
+                    protocol,
+                    host_port: None,
+                    host_ip: "127.0.0.1".to_owned(),
+                });
+            }
+        }
+    }
+    ports
+}
+
+/// Networks by their names in the engine.
+fn networks(store: &Store, container: &Container) -> Vec<(String, Vec<String>)> {
+    let mut networks = Vec::new();
+    for attachment in container.spec.networks.iter().flatten() {
+        let key = aspire_api::ObjectKey::new(
+            aspire_api::Kind::ContainerNetwork,
+            attachment.name.clone(),
+        );
+        if let Ok(object) = store.get(&key)
+            && let Object::ContainerNetwork(network) = object.as_ref()
+        {
+            let name = network.status.network_name.clone();
+            networks.push((name.unwrap_or_default(), attachment.aliases.clone()));
+        }
+    }
+    networks
+}
+
+/// The whole request.
+pub(super) async fn build(
+    context: &Context,
+    container: &Container,
+    scope: &Scope<'_>,
+    name: String,
+    image: String,
+    dials: bool,
+) -> Result<ContainerRequest, String> {
+    let spec = &container.spec;
+    let plain = Aspire::default();
+    let aspire = spec.aspire.as_ref().unwrap_or(&plain);
+    let mut env: BTreeMap<String, String> = BTreeMap::new();
+    for file in &spec.env_files {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        env.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
+    }
+    for variable in &spec.env {
+        env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
+    }
+    let mut files = Vec::new();
+    for file in &spec.create_files {
+        let contents = match &file.source {
+            Some(source) => {
+                Bytes::from(std::fs::read(source).map_err(|error| format!("{source}: {error}"))?)
+            }
+            None => Bytes::from(scope.resolve(&file.contents).await?),
+        };
+        files.push(FileRequest { path: file.destination.clone(), contents, mode: file.mode });
+    }
+    let mut mounts = Vec::new();
+    for mount in &spec.volume_mounts {
+        let (source, target) = (mount.source.clone(), mount.target.clone());
+        mounts.push(match mount.kind {
+            VolumeMountKind::Volume => {
+                MountRequest::Volume { name: source, target, read_only: mount.read_only }
+            }
+            VolumeMountKind::Bind => {
+                let source = PathBuf::from(source);
+                if !source.exists() {
+                    return Err(format!("{}: to be mounted, but missing", source.display()));
+                }
+                MountRequest::Bind { source, target, read_only: mount.read_only }
+            }
+            VolumeMountKind::Tmpfs => MountRequest::Scratch { target },
+        });
+    }
+    let persistent = is_persistent(container);
+    let resource = container.metadata.resource();
+    let mut labels = crate::controllers::labels(context, resource, persistent);
+    labels.extend(spec.labels.iter().map(|label| (label.key.clone(), label.value.clone())));
+    if persistent {
+        labels.insert(MADE_FROM_LABEL.to_owned(), made_from(container));
+    }
+    let entrypoint = match &spec.command {
+        Some(command) => Some(scope.resolve_all(command).await?),
+        None => None,
+    };
+    Ok(ContainerRequest {
+        name,
+        image,
+        entrypoint,
+        args: scope.resolve_all(&spec.args).await?,
+        env: env.into_iter().collect(),
+        labels,
+        networks: networks(&context.store, container),
+        ports: ports(container, aspire, dials),
+        mounts,
+        files,
+        user: aspire.user.clone(),
+        working_directory: aspire.working_directory.clone(),
+        cpu_millis: aspire.cpu_millis,
+        memory: aspire.memory,
+        privileges: aspire.privileges.clone(),
+        stop_grace: context.grace(Some(aspire)).max(Duration::from_secs(1)),
+    })
+}
+
+/// Whether it is kept after the run.
+pub(crate) fn is_persistent(container: &Container) -> bool {
+    container.spec.mode == Some(aspire_api::container::Mode::Persistent)
+}
+
+/// What a container is made from, before placeholders are replaced: a new password or port is no
+/// reason to make it anew.
+pub(super) fn made_from(container: &Container) -> String {
+    let text = serde_json::to_vec(&container.spec).unwrap_or_default();
+    Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

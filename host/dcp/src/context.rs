@@ -1,0 +1,128 @@
+//! What every part of a running control plane shares.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aspire_api::ObjectKey;
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Config;
+use crate::controllers::workload::Report;
+use crate::engine::Engine;
+use crate::logs::{Log, Logs, Redactor};
+use crate::ports::PortMemory;
+use crate::processes::launch::Process;
+use crate::processes::spawner::Spawner;
+use crate::processes::tree::Scanner;
+use crate::services::ServiceBook;
+use crate::store::Store;
+use crate::tasks::Tasks;
+use crate::templates::{Scope, Viewpoint};
+
+/// What the loop of the controllers is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// By the effects of a workload.
+    Workload(ObjectKey, Report),
+    /// A network or volume was made, or not: status, problem, or failure for good.
+    Made(ObjectKey, Made),
+    /// A network or volume is gone.
+    Unmade(ObjectKey),
+}
+
+/// How the making of a network or volume went.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// It is there: id, name and gateways (networks only).
+    Ready { id: String, name: String, gateways: Vec<String> },
+    /// Not now; it is tried again.
+    Later(String),
+    /// Never.
+    Failed(String),
+}
+
+/// A workload that was launched.
+#[derive(Debug)]
+pub(crate) enum Live {
+    /// A process.
+    Process(Process),
+    /// A container.
+    Container {
+        /// Its id.
+        id: String,
+        /// What its templates see.
+        viewpoint: Viewpoint,
+        /// Port by service.
+        serving: BTreeMap<String, u16>,
+    },
+}
+
+/// Filled when a launch succeeds.
+pub(crate) type Slot = Arc<OnceLock<Live>>;
+
+/// What every part shares.
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<Store>,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) book: ServiceBook,
+    pub(crate) memory: PortMemory,
+    pub(crate) spawner: Spawner,
+    pub(crate) scanner: Scanner,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) tasks: Tasks,
+    pub(crate) messages: mpsc::UnboundedSender<Message>,
+    /// The run ends: 1 orderly, 2 by force.
+    pub(crate) stopping: watch::Sender<u8>,
+    /// Whatever is being stopped is to be killed now.
+    pub(crate) force: watch::Sender<bool>,
+    pub(crate) creator: String,
+}
+
+impl Context {
+    /// Tells the loop something of a workload.
+    pub(crate) fn tell(&self, key: &ObjectKey, report: Report) {
+        self.send(Message::Workload(key.clone(), report));
+    }
+
+    /// Tells the loop something.
+    pub(crate) fn send(&self, message: Message) {
+        // The loop is gone: the run has ended, and nobody wants to know.
+        let _ = self.messages.send(message);
+    }
+
+    /// The log of a workload.
+    pub(crate) fn log(&self, key: &ObjectKey) -> Arc<Log> {
+        self.logs.of(key)
+    }
+
+    /// What an object's placeholders see.
+    pub(crate) fn scope<'a>(
+        &'a self,
+        name: &str,
+        viewpoint: Viewpoint,
+        serving: BTreeMap<String, u16>,
+        waiting: &'a (dyn Fn(&str) + Send + Sync),
+    ) -> Scope<'a> {
+        let process = viewpoint == Viewpoint::Machine;
+        Scope {
+            book: &self.book,
+            secrets: self.config.secrets.as_ref(),
+            redactor: &self.redactor,
+            viewpoint,
+            serving,
+            data: process.then(|| self.config.data_folder.join("data").join(name)),
+            files: process.then(|| self.config.data_folder.join("files").join(name)),
+            waiting,
+        }
+    }
+
+    /// Between the request to stop a workload and its end.
+    pub(crate) fn grace(&self, aspire: Option<&aspire_api::aspire::Aspire>) -> Duration {
+        aspire
+            .and_then(|aspire| aspire.stop_grace)
+            .map_or(self.config.stop_grace, Duration::from_millis)
+    }
+}

@@ -1,0 +1,152 @@
+//! What is particular to containers: their status, and which task does what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aspire_api::container::{
+    Container, ContainerSpec, ContainerState, ContainerStatus, HealthStatus,
+};
+use aspire_api::{Kind, ObjectKey};
+use tokio::sync::watch;
+
+use super::health;
+use super::workload::{Ended, Facts, Launch, Report, Stage, Work};
+use crate::clock::Timestamp;
+use crate::containers::{Happening, is_persistent, launch};
+use crate::context::{Context, Slot};
+use crate::engine::within;
+
+/// To remove a container, beside what stopping it takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The status that the facts make.
+pub(super) fn status(
+    facts: &Facts,
+    waiting_for: Vec<String>,
+    spec: &ContainerSpec,
+) -> ContainerStatus {
+    let none = Default::default();
+    let probes = spec.aspire.as_ref().map_or(&none, |aspire| &aspire.probes);
+    let (health, results) = health::overall(probes, &facts.probes);
+    let mut status = ContainerStatus {
+        waiting_for,
+        health_status: Some(HealthStatus::Caution),
+        container_id: facts.container.as_ref().map(|(id, _)| id.clone()),
+        container_name: facts.container.as_ref().map(|(_, name)| name.clone()),
+        ..ContainerStatus::default()
+    };
+    match &facts.launch {
+        Launch::Idle => {}
+        Launch::Busy(stage, note) => {
+            status.state = match stage {
+                Stage::Starting => ContainerState::Starting,
+                Stage::Building => ContainerState::Building,
+                Stage::EngineDown => {
+                    status.health_status = Some(HealthStatus::Unhealthy);
+                    ContainerState::RuntimeUnhealthy
+                }
+            };
+            status.message.clone_from(note);
+        }
+        Launch::Failed(message, at) => {
+            status.state = ContainerState::FailedToStart;
+            status.message.clone_from(message);
+            status.finish_timestamp = Some(at.to_string());
+            status.health_status = Some(HealthStatus::Unhealthy);
+        }
+        Launch::Abandoned => {
+            status.state = ContainerState::FailedToStart;
+            "stopped before it was started".clone_into(&mut status.message);
+        }
+        Launch::Done => {
+            status.startup_timestamp = Some(facts.started.at.to_string());
+            status.health_probe_results = results;
+            if let Some(ended) = &facts.ended {
+                let lost = ended.code.is_none() && facts.stop == Work::Idle;
+                status.state =
+                    if lost { ContainerState::Unknown } else { ContainerState::Exited };
+                status.finish_timestamp = Some(ended.at.to_string());
+                status.exit_code = ended.code;
+                status.message.clone_from(&ended.note);
+                if facts.stop == Work::Idle && ended.code != Some(0) {
+                    status.health_status = Some(HealthStatus::Unhealthy);
+                }
+            } else if facts.stuck {
+                status.state = ContainerState::Unknown;
+                "it could not be stopped".clone_into(&mut status.message);
+            } else if facts.stop != Work::Idle {
+                status.state = ContainerState::Stopping;
+            } else {
+                status.state =
+                    if facts.paused { ContainerState::Paused } else { ContainerState::Running };
+                status.health_status = Some(health);
+            }
+        }
+    }
+    status
+}
+
+/// Launches it in a task.
+pub(super) fn launch(
+    context: Arc<Context>,
+    container: &Container,
+    cancel: watch::Receiver<bool>,
+    slot: Slot,
+) {
+    let task = launch::launch(Arc::clone(&context), Arc::new(container.clone()), cancel, slot);
+    context.tasks.spawn("container", task);
+}
+
+/// Stops it in a task. One that is kept runs on, unless it is asked to stop by itself.
+pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) {
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+    let grace = context.grace(container.spec.aspire.as_ref());
+    let kept = is_persistent(container) && !container.spec.stop;
+    let id = facts.container.as_ref().map(|(id, _)| id.clone());
+    let shared = Arc::clone(&context);
+    context.tasks.spawn("stop", async move {
+        let (Some(engine), Some(id)) = (&shared.engine, id) else {
+            return shared.tell(&key, Report::Stopped(true));
+        };
+        if kept {
+            let note = "left running".to_owned();
+            let ended = Ended { at: Timestamp::now(), code: None, note };
+            shared.tell(&key, Report::Stopped(true));
+            return shared.tell(&key, Report::Ended(ended));
+        }
+        let mut force = shared.force.subscribe();
+        let forced = async { drop(force.wait_for(|force| *force).await) };
+        let orderly = tokio::select! {
+            stopped = within(grace + LIMIT, engine.raw().stop(&id, grace)) => Some(stopped),
+            () = forced => None,
+        };
+        let stopped = match orderly {
+            Some(stopped) => stopped,
+            None => within(LIMIT, engine.raw().remove(&id)).await,
+        };
+        if let Err(error) = &stopped {
+            shared.log(&key).system(&format!("it could not be stopped: {error}"));
+        }
+        shared.tell(&key, Report::Stopped(stopped.is_ok()));
+        // Its end is told by the engine; should that get lost, a look will find it.
+        engine.hub.tell(&id, Happening::Look);
+    });
+}
+
+/// Removes what is left of it, in a task.
+pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts) {
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+    let id = facts.container.as_ref().map(|(id, _)| id.clone());
+    let kept = is_persistent(container);
+    let shared = Arc::clone(&context);
+    context.tasks.spawn("clean", async move {
+        if let (Some(engine), Some(id), false) = (&shared.engine, id, kept) {
+            engine.hub.forget(&id);
+            let _turn = engine.turn().await;
+            if let Err(error) = within(LIMIT, engine.raw().remove(&id)).await {
+                tracing::warn!(%key, %error, "a container stays; the next run tries again");
+            }
+        }
+        shared.tell(&key, Report::Cleaned);
+    });
+}

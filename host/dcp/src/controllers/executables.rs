@@ -1,0 +1,154 @@
+//! What is particular to processes: their status, and which task does what.
+
+use std::sync::Arc;
+
+use aspire_api::container::HealthStatus;
+use aspire_api::executable::{Executable, ExecutableSpec, ExecutableState, ExecutableStatus};
+use aspire_api::{Kind, ObjectKey};
+use tokio::sync::watch;
+
+use super::health;
+use super::workload::{Facts, Launch, Report, Work};
+use crate::context::{Context, Live, Slot};
+use crate::processes::launch;
+
+/// The status that the facts make.
+pub(super) fn status(
+    facts: &Facts,
+    waiting_for: Vec<String>,
+    spec: &ExecutableSpec,
+) -> ExecutableStatus {
+    let none = Default::default();
+    let probes = spec.aspire.as_ref().map_or(&none, |aspire| &aspire.probes);
+    let (health, results) = health::overall(probes, &facts.probes);
+    let mut status = ExecutableStatus {
+        waiting_for,
+        health_status: Some(HealthStatus::Caution),
+        ..ExecutableStatus::default()
+    };
+    match &facts.launch {
+        Launch::Idle => {}
+        Launch::Busy(_, note) => {
+            status.state = ExecutableState::Starting;
+            status.message.clone_from(note);
+        }
+        Launch::Failed(message, at) => {
+            status.state = ExecutableState::FailedToStart;
+            status.message.clone_from(message);
+            status.finish_timestamp = Some(at.to_string());
+            status.health_status = Some(HealthStatus::Unhealthy);
+        }
+        Launch::Abandoned => {
+            status.state = ExecutableState::Terminated;
+            "stopped before it was started".clone_into(&mut status.message);
+        }
+        Launch::Done => {
+            status.pid = facts.started.pid;
+            status.startup_timestamp = Some(facts.started.at.to_string());
+            status.health_probe_results = results;
+            if let Some(ended) = &facts.ended {
+                let stopped = facts.stop != Work::Idle;
+                status.state = if stopped {
+                    ExecutableState::Terminated
+                } else {
+                    ExecutableState::Finished
+                };
+                status.finish_timestamp = Some(ended.at.to_string());
+                status.exit_code = ended.code;
+                status.message.clone_from(&ended.note);
+                if !stopped && ended.code != Some(0) {
+                    status.health_status = Some(HealthStatus::Unhealthy);
+                }
+            } else if facts.stuck {
+                status.state = ExecutableState::Unknown;
+                "it could not be stopped".clone_into(&mut status.message);
+            } else if facts.stop != Work::Idle {
+                status.state = ExecutableState::Stopping;
+            } else {
+                status.state = ExecutableState::Running;
+                status.health_status = Some(health);
+            }
+        }
+    }
+    status
+}
+
+/// Launches it in a task.
+pub(super) fn launch(
+    context: Arc<Context>,
+    executable: &Executable,
+    cancel: watch::Receiver<bool>,
+    slot: Slot,
+) {
+    let executable = Arc::new(executable.clone());
+    let task = launch::launch(Arc::clone(&context), executable, cancel, slot);
+    context.tasks.spawn("process", task);
+}
+
+/// Stops it in a task.
+pub(super) fn stop(context: Arc<Context>, executable: &Executable, slot: Slot) {
+    let key = ObjectKey::new(Kind::Executable, executable.metadata.name.clone());
+    let grace = context.grace(executable.spec.aspire.as_ref());
+    let shared = Arc::clone(&context);
+    context.tasks.spawn("stop", async move {
+        let mut force = shared.force.subscribe();
+        let done = match slot.get() {
+            Some(Live::Process(process)) => {
+                process.tree.end(&shared.scanner, grace, &mut force).await
+            }
+            _ => true,
+        };
+        shared.tell(&key, Report::Stopped(done));
+    });
+}
+
+/// Removes what is left of it, in a task.
+pub(super) fn clean(context: Arc<Context>, key: ObjectKey, slot: Slot, stopped: bool) {
+    let shared = Arc::clone(&context);
+    context.tasks.spawn("clean", async move {
+        launch::clean(&shared, &key, &slot, stopped).await;
+        shared.tell(&key, Report::Cleaned);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::controllers::workload::{Ended, Stage};
+
+    #[test]
+    fn every_move_is_one_that_is_allowed() {
+        let launches = [
+            Launch::Idle,
+            Launch::Busy(Stage::Starting, String::new()),
+            Launch::Done,
+            Launch::Failed("no".into(), Timestamp(1)),
+            Launch::Abandoned,
+        ];
+        let reports = [
+            Report::Started(Default::default()),
+            Report::Failed("no".into(), Timestamp(1)),
+            Report::Ended(Ended { at: Timestamp(2), code: Some(1), note: String::new() }),
+            Report::Stopped(true),
+            Report::Stopped(false),
+        ];
+        let state = |facts: &Facts| status(facts, vec![], &ExecutableSpec::default()).state;
+        for launch in launches {
+            for aborting in [false, true] {
+                for stop in [Work::Idle, Work::Busy] {
+                    let facts = Facts { launch: launch.clone(), aborting, stop, ..Facts::default() };
+                    if facts.launch != Launch::Done && stop != Work::Idle {
+                        continue;
+                    }
+                    for report in &reports {
+                        let mut next = facts.clone();
+                        next.learn(report.clone());
+                        let (from, to) = (state(&facts), state(&next));
+                        assert!(from == to || from.can_become(to), "{from:?} {report:?} {to:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What has to be true of others before a workload starts; pure.
+//!
+//! A closed gate says in words what it waits for. One on a thing that failed or ended never opens
+//! and says so.
+
+use aspire_api::Object;
+use aspire_api::aspire::{Aspire, Gate, GateCondition};
+use aspire_api::container::{ContainerState, ProbeOutcome, ProbeResult};
+use aspire_api::executable::ExecutableState;
+
+/// The name of a workload's own probe.
+pub(crate) const READY: &str = "ready";
+
+/// Where a workload is, as far as gates care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Before,
+    EngineDown,
+    Running,
+    Stopping,
+    Ended,
+    Failed,
+    Unknown,
+}
+
+/// What a gate has to know of the other object.
+struct View<'a> {
+    stage: Stage,
+    message: &'a str,
+    exit_code: Option<i32>,
+    probes: &'a [ProbeResult],
+    aspire: Option<&'a Aspire>,
+}
+
+fn view(object: &Object) -> Option<View<'_>> {
+    match object {
+        Object::Executable(executable) => {
+            let status = &executable.status;
+            Some(View {
+                stage: match status.state {
+                    ExecutableState::Initial | ExecutableState::Starting => Stage::Before,
+                    ExecutableState::Running => Stage::Running,
+                    ExecutableState::Stopping => Stage::Stopping,
+                    ExecutableState::Terminated | ExecutableState::Finished => Stage::Ended,
+                    ExecutableState::FailedToStart => Stage::Failed,
+                    ExecutableState::Unknown => Stage::Unknown,
+                },
+                message: &status.message,
+                exit_code: status.exit_code,
+                probes: &status.health_probe_results,
+                aspire: executable.spec.aspire.as_ref(),
+            })
+        }
+        Object::Container(container) => {
+            let status = &container.status;
+            Some(View {
+                stage: match status.state {
+                    ContainerState::Pending
+                    | ContainerState::Building
+                    | ContainerState::Starting => Stage::Before,
+                    ContainerState::RuntimeUnhealthy => Stage::EngineDown,
+                    ContainerState::Running | ContainerState::Paused => Stage::Running,
+                    ContainerState::Stopping => Stage::Stopping,
+                    ContainerState::Exited => Stage::Ended,
+                    ContainerState::FailedToStart => Stage::Failed,
+                    ContainerState::Unknown => Stage::Unknown,
+                },
+                message: &status.message,
+                exit_code: status.exit_code,
+                probes: &status.health_probe_results,
+                aspire: container.spec.aspire.as_ref(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a gate is open, or in words what it waits for.
+pub(crate) fn check(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
+    look(gate, object).map_err(|words| format!("{}: {words}", gate.resource))
+}
+
+fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
+    let condition = match gate.condition {
+        GateCondition::Healthy => "healthy",
+        GateCondition::Started => "started",
+        GateCondition::Completed => "completed",
+    };
+    let Some(object) = object else { return Err(format!("{condition} (not created yet)")) };
+    let Some(view) = view(object) else {
+        return Err(format!("{} is nothing that starts", object.key()));
+    };
+    let why = |text: &str| {
+        if view.message.is_empty() { text.to_owned() } else { format!("{text} ({})", view.message) }
+    };
+    match (view.stage, gate.condition) {
+        (Stage::Failed, _) => Err("failed to start".to_owned()),
+        (Stage::Unknown, _) => Err(why("its state is unknown")),
+        (Stage::EngineDown, _) => Err(why(condition)),
+        (Stage::Before, _) => Err(why(condition)),
+        (Stage::Ended, GateCondition::Completed) => match view.exit_code {
+            Some(code) if code == gate.exit_code => Ok(()),
+            Some(code) => Err(format!("ended with exit code {code}, not {}", gate.exit_code)),
+            None => Err("ended, its exit code is not known".to_owned()),
+        },
+        (Stage::Ended, _) => Err(match view.exit_code {
+            Some(code) => format!("ended with exit code {code}"),
+            None => "ended".to_owned(),
+        }),
+        (Stage::Stopping, _) => Err("is being stopped".to_owned()),
+        (Stage::Running, GateCondition::Started) => Ok(()),
+        (Stage::Running, GateCondition::Completed) => Err("completed (running)".to_owned()),
+        (Stage::Running, GateCondition::Healthy) => {
+            let has_own = view.aspire.is_some_and(|aspire| aspire.probes.contains_key(READY));
+            let own = has_own.then_some(READY);
+            for probe in own.into_iter().chain(gate.probe.as_deref()) {
+                probed(&view, probe)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn probed(view: &View<'_>, probe: &str) -> Result<(), String> {
+    let Some(result) = view.probes.iter().find(|result| result.probe_name == probe) else {
+        return Err(format!("healthy (probe {probe}: not tried yet)"));
+    };
+    match result.outcome {
+        ProbeOutcome::Success => Ok(()),
+        ProbeOutcome::Unknown => Err(format!("healthy (probe {probe}: not tried yet)")),
+        ProbeOutcome::Failure => {
+            let retries = view.aspire.and_then(|aspire| aspire.probes.get(probe));
+            let count = match retries.map(|probe| probe.retries) {
+                Some(retries) if result.failures > 0 && result.failures <= retries => {
+                    format!(", {} of {retries}", result.failures)
+                }
+                _ => String::new(),
+            };
+            Err(format!("healthy (probe {probe}: {}{count})", result.reason))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aspire_api::aspire::{Probe, ProbeAction};
+    use aspire_api::container::Container;
+    use aspire_api::executable::Executable;
+    use aspire_api::{Kind, ObjectKey, ObjectMeta};
+
+    use super::*;
+
+    fn gate(condition: GateCondition) -> Gate {
+        Gate {
+            resource: "db".into(),
+            object: ObjectKey::new(Kind::Executable, "db"),
+            condition,
+            exit_code: 0,
+            probe: None,
+        }
+    }
+
+    fn executable(state: ExecutableState, exit_code: Option<i32>) -> Executable {
+        let mut object =
+            Executable { metadata: ObjectMeta::of("db", "db"), ..Executable::default() };
+        object.status.state = state;
+        object.status.exit_code = exit_code;
+        object
+    }
+
+    fn says(gate: &Gate, object: Executable) -> String {
+        match check(gate, Some(&object.into())) {
+            Ok(()) => "open".into(),
+            Err(words) => words,
+        }
+    }
+
+    #[test]
+    fn every_state_with_every_condition() {
+        use ExecutableState as S;
+        use GateCondition::{Completed, Healthy, Started};
+        let table = [
+            (S::Initial, None, "db: healthy", "db: started", "db: completed"),
+            (S::Starting, None, "db: healthy", "db: started", "db: completed"),
+            (S::Running, None, "open", "open", "db: completed (running)"),
+            (S::Stopping, None, "db: is being stopped", "db: is being stopped", "db: is being stopped"),
+            (S::Finished, Some(0), "db: ended with exit code 0", "db: ended with exit code 0", "open"),
+            (S::Finished, Some(3), "db: ended with exit code 3", "db: ended with exit code 3",
+             "db: ended with exit code 3, not 0"),
+            (S::Terminated, Some(143), "db: ended with exit code 143", "db: ended with exit code 143",
+             "db: ended with exit code 143, not 0"),
+            (S::Terminated, None, "db: ended", "db: ended", "db: ended, its exit code is not known"),
+            (S::FailedToStart, None, "db: failed to start", "db: failed to start", "db: failed to start"),
+            (S::Unknown, None, "db: its state is unknown", "db: its state is unknown",
+             "db: its state is unknown"),
+        ];
+        for (state, code, healthy, started, completed) in table {
+            for (condition, expected) in
+                [(Healthy, healthy), (Started, started), (Completed, completed)]
+            {
+                let found = says(&gate(condition), executable(state, code));
+                assert_eq!(found, expected, "{state:?} {condition:?}");
+            }
+        }
+        assert_eq!(check(&gate(Healthy), None).unwrap_err(), "db: healthy (not created yet)");
+        let mut completed = gate(Completed);
+        completed.exit_code = 3;
+        assert_eq!(says(&completed, executable(S::Finished, Some(3))), "open");
+    }
+
+    #[test]
+    fn probes() {
+        let probe = |endpoint: &str| Probe {
+            action: ProbeAction::Tcp { endpoint: endpoint.into() },
+            interval: 1000,
+            timeout: 1000,
+            start_period: 0,
+            retries: 5,
+        };
+        let mut object = executable(ExecutableState::Running, None);
+        let probes = [(READY.to_owned(), probe("tcp")), ("orders".to_owned(), probe("tcp"))];
+        object.spec.aspire = Some(Aspire { probes: probes.into(), ..Aspire::default() });
+        let mut gate = gate(GateCondition::Healthy);
+        assert_eq!(says(&gate, object.clone()), "db: healthy (probe ready: not tried yet)");
+        let mut result = ProbeResult {
+            probe_name: READY.into(),
+            outcome: ProbeOutcome::Failure,
+            timestamp: String::new(),
+            reason: "connection refused at 127.0.0.1:5432".into(),
+            failures: 3,
+        };
+        object.status.health_probe_results = vec![result.clone()];
+        assert_eq!(
+            says(&gate, object.clone()),
+            "db: healthy (probe ready: connection refused at 127.0.0.1:5432, 3 of 5)"
+        );
+        result.outcome = ProbeOutcome::Success;
+        object.status.health_probe_results = vec![result];
+        assert_eq!(says(&gate, object.clone()), "open");
+        gate.probe = Some("orders".into());
+        assert_eq!(says(&gate, object), "db: healthy (probe orders: not tried yet)");
+    }
+
+    #[test]
+    fn containers() {
+        let mut container = Container::default();
+        container.status.state = ContainerState::RuntimeUnhealthy;
+        container.status.message = "no engine answers".into();
+        let found = check(&gate(GateCondition::Started), Some(&container.clone().into()));
+        assert_eq!(found.unwrap_err(), "db: started (no engine answers)");
+        container.status.state = ContainerState::Paused;
+        assert!(check(&gate(GateCondition::Started), Some(&container.into())).is_ok());
+    }
+}

@@ -1,0 +1,280 @@
+//! Networks and volumes in the loop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aspire_api::network::{ContainerNetwork, ContainerNetworkState, ContainerNetworkStatus};
+use aspire_api::volume::{ContainerVolume, ContainerVolumeState, ContainerVolumeStatus};
+use aspire_api::{Kind, Object, ObjectKey};
+
+use super::made::{Effect, Facts, Wanted, step};
+use super::workload::Work;
+use super::{Controllers, has_finalizer};
+use crate::context::{Context, Made, Message};
+use crate::engine::within;
+use crate::identity;
+use crate::records::Entry;
+use crate::runtime::{EngineError, NetworkRequest};
+
+/// For one call to make or remove something small.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A network or volume that is known.
+#[derive(Debug, Default)]
+pub(super) struct Material {
+    facts: Facts,
+    ready: Option<(String, String, Vec<String>)>,
+}
+
+impl Material {
+    pub(super) fn is_busy(&self) -> bool {
+        self.facts.make == Work::Busy && self.facts.problem.is_none()
+            || self.facts.unmake == Work::Busy
+    }
+}
+
+/// What is missing of a network, in words.
+pub(super) fn missing(network: &ContainerNetwork) -> Option<String> {
+    let name = &network.metadata.name;
+    match (network.status.state, network.status.message.as_str()) {
+        (ContainerNetworkState::Running, _) => None,
+        (ContainerNetworkState::FailedToStart, message) => {
+            Some(format!("network {name}: failed to start ({message})"))
+        }
+        (_, "") => Some(format!("network {name}")),
+        (_, message) => Some(format!("network {name} ({message})")),
+    }
+}
+
+/// Why a volume isn't there yet, in words.
+pub(super) fn missing_volume(volume: &ContainerVolume) -> Option<String> {
+    let name = &volume.spec.name;
+    match (volume.status.state, volume.status.message.as_str()) {
+        (ContainerVolumeState::Ready, _) => None,
+        (_, "") => Some(format!("volume {name}")),
+        (_, message) => Some(format!("volume {name} ({message})")),
+    }
+}
+
+impl Controllers {
+    pub(super) fn on_made(&mut self, key: &ObjectKey, made: Made) {
+        let Some(material) = self.materials.get_mut(key) else { return };
+        match made {
+            Made::Ready { id, name, gateways } => {
+                material.facts.make = Work::Done;
+                material.facts.problem = None;
+                material.ready = Some((id, name, gateways));
+            }
+            Made::Later(problem) => material.facts.problem = Some(problem),
+            Made::Failed(problem) => {
+                material.facts.make = Work::Done;
+                material.facts.failed = Some(problem);
+            }
+        }
+        self.queue.add(key.clone());
+    }
+
+    pub(super) fn on_unmade(&mut self, key: &ObjectKey) {
+        if let Some(material) = self.materials.get_mut(key) {
+            material.facts.unmake = Work::Done;
+            self.queue.add(key.clone());
+        }
+    }
+
+    pub(super) fn reconcile_material(&mut self, key: &ObjectKey) {
+        let Ok(object) = self.context.store.get(key) else {
+            self.materials.remove(key);
+            return;
+        };
+        let containers = |object: &Arc<Object>| object.kind() == Kind::Container;
+        let wanted = Wanted {
+            finalizer: has_finalizer(&object),
+            deleting: object.metadata().deletion_timestamp.is_some(),
+            used: self.is_stopping() && self.context.store.list().0.iter().any(containers),
+        };
+        let material = self.materials.entry(key.clone()).or_default();
+        let (facts, effects) = step(&material.facts, &wanted);
+        material.facts = facts;
+        let (facts, ready) = (&material.facts, &material.ready);
+        let written = self.context.store.modify(key, |object| match object {
+            Object::ContainerNetwork(network) => network.status = network_status(facts, ready.as_ref()),
+            Object::ContainerVolume(volume) => volume.status = volume_status(facts),
+            _ => {}
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "a status was not written");
+        }
+        for effect in effects {
+            match effect {
+                Effect::AddFinalizer => self.add_finalizer(key),
+                Effect::Release => self.release(key),
+                Effect::Make => {
+                    let (context, object) = (Arc::clone(&self.context), Arc::clone(&object));
+                    self.context.tasks.spawn("make", make(context, object));
+                }
+                Effect::Unmake => {
+                    let (context, object) = (Arc::clone(&self.context), Arc::clone(&object));
+                    let ready = self.materials.get(key).and_then(|made| made.ready.clone());
+                    self.context.tasks.spawn("unmake", async move {
+                        unmake(&context, &object, ready).await;
+                        context.send(Message::Unmade(object.key()));
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn network_status(
+    facts: &Facts,
+    ready: Option<&(String, String, Vec<String>)>,
+) -> ContainerNetworkStatus {
+    let mut status = ContainerNetworkStatus::default();
+    if let Some(problem) = facts.failed.as_ref() {
+        status.state = ContainerNetworkState::FailedToStart;
+        status.message.clone_from(problem);
+    } else if let Some((id, name, gateways)) = ready {
+        status.state = ContainerNetworkState::Running;
+        status.id = Some(id.clone());
+        status.network_name = Some(name.clone());
+        status.gateways.clone_from(gateways);
+    } else if let Some(problem) = &facts.problem {
+        status.message.clone_from(problem);
+    }
+    if facts.unmake == Work::Done {
+        status.state = ContainerNetworkState::Removed;
+    }
+    status
+}
+
+fn volume_status(facts: &Facts) -> ContainerVolumeStatus {
+    let problem = facts.failed.as_ref().or(facts.problem.as_ref());
+    ContainerVolumeStatus {
+        state: match (facts.make, problem) {
+            (_, Some(_)) => ContainerVolumeState::RuntimeUnhealthy,
+            (Work::Done, None) => ContainerVolumeState::Ready,
+            (_, None) => ContainerVolumeState::Pending,
+        },
+        message: problem.cloned().unwrap_or_default(),
+    }
+}
+
+/// The labels of whatever this run makes in the engine.
+pub(crate) fn labels(
+    context: &Context,
+    resource: &str,
+    persistent: bool,
+) -> BTreeMap<String, String> {
+    let config = &context.config;
+    let mut labels = BTreeMap::from([
+        (identity::APP_LABEL.to_owned(), config.app.clone()),
+        (identity::INSTANCE_LABEL.to_owned(), config.instance.clone()),
+        (identity::RESOURCE_LABEL.to_owned(), resource.to_owned()),
+    ]);
+    if persistent {
+        labels.insert(identity::PERSISTENT_LABEL.to_owned(), "true".to_owned());
+    } else {
+        let (host, creator) = context.creator.rsplit_once('/').unwrap_or(("", &context.creator));
+        labels.insert(identity::RUN_LABEL.to_owned(), config.run.clone());
+        labels.insert(identity::HOST_LABEL.to_owned(), host.to_owned());
+        labels.insert(identity::CREATOR_LABEL.to_owned(), creator.to_owned());
+    }
+    labels
+}
+
+/// A name in the engine that no other run uses.
+pub(crate) fn session_name(context: &Context, name: &str) -> String {
+    let config = &context.config;
+    let run: String = config.run.chars().take(6).collect();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
+    format!("aspire-{}-{name}-{run}", config.instance).chars().map(plain).collect()
+}
+
+/// Makes it, however long the engine takes to come.
+async fn make(context: Arc<Context>, object: Arc<Object>) {
+    let key = object.key();
+    let Some(engine) = &context.engine else {
+        let problem = "no container engine".to_owned();
+        context.send(Message::Made(key, Made::Failed(problem)));
+        return;
+    };
+    engine.harvested().await;
+    let mut pause = Duration::from_millis(250);
+    let mut stopping = context.stopping.subscribe();
+    let mut attempts = 0;
+    loop {
+        let error = match try_make(&context, &object).await {
+            Ok((id, name, gateways)) => {
+                context.send(Message::Made(key, Made::Ready { id, name, gateways }));
+                return;
+            }
+            Err(error) => error,
+        };
+        attempts += 1;
+        let again = matches!(error, EngineError::Unreachable { .. }) || attempts < 3;
+        if !again || *stopping.borrow() > 0 {
+            context.send(Message::Made(key, Made::Failed(error.to_string())));
+            return;
+        }
+        context.send(Message::Made(key.clone(), Made::Later(error.to_string())));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopping.wait_for(|stage| *stage > 0) => {}
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+async fn try_make(
+    context: &Context,
+    object: &Object,
+) -> Result<(String, String, Vec<String>), EngineError> {
+    let engine = context.engine.as_ref().ok_or_else(|| EngineError::Other("none".to_owned()))?;
+    let resource = object.metadata().resource();
+    match object {
+        Object::ContainerNetwork(network) => {
+            let spec = &network.spec;
+            let name = match &spec.network_name {
+                Some(name) => name.clone(),
+                None => session_name(context, &network.metadata.name),
+            };
+            if !spec.persistent {
+                let entry = Entry::Network(name.clone());
+                let noted = context.spawner.note(entry).await;
+                noted.map_err(|error| EngineError::Other(error.to_string()))?;
+            }
+            let labels = labels(context, resource, spec.persistent);
+            let request = NetworkRequest { name: name.clone(), labels };
+            let _turn = engine.turn().await;
+            let made = within(LIMIT, engine.raw().ensure_network(&request)).await?;
+            // An engine in a virtual machine has its gateways there, not here.
+            let here = engine.info().await?.dials_containers;
+            let gateways = if here { made.gateways } else { Vec::new() };
+            Ok((made.id, name, gateways))
+        }
+        Object::ContainerVolume(volume) => {
+            let labels = labels(context, resource, volume.spec.persistent);
+            let _turn = engine.turn().await;
+            within(LIMIT, engine.raw().ensure_volume(&volume.spec.name, &labels)).await?;
+            Ok((volume.spec.name.clone(), volume.spec.name.clone(), Vec::new()))
+        }
+        _ => Err(EngineError::Other("neither a network nor a volume".to_owned())),
+    }
+}
+
+async fn unmake(context: &Context, object: &Object, ready: Option<(String, String, Vec<String>)>) {
+    let (Some(engine), Some((id, ..))) = (&context.engine, ready) else { return };
+    let removed = match object {
+        Object::ContainerNetwork(network) if !network.spec.persistent => {
+            within(LIMIT, engine.raw().remove_network(&id)).await
+        }
+        Object::ContainerVolume(volume) if !volume.spec.persistent => {
+            within(LIMIT, engine.raw().remove_volume(&id)).await
+        }
+        _ => Ok(()),
+    };
+    if let Err(error) = removed {
+        tracing::warn!(object = %object.key(), %error, "not removed; the next run tries again");
+    }
+}

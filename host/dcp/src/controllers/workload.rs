@@ -1,0 +1,257 @@
+//! The life of a process or container; pure.
+//!
+//! [`Facts`] is what effects have told so far, [`Wanted`] what the object and its surroundings ask
+//! for; [`step`] says what follows. Everything that a status shows is derived from the facts, so a
+//! lost event can't leave a status behind, and nothing here can start what has ended.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::clock::Timestamp;
+
+use super::health::ProbeState;
+
+/// What a launch is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Being prepared, created or started.
+    Starting,
+    /// Its image is being built.
+    Building,
+    /// The engine doesn't answer; it is tried again.
+    EngineDown,
+}
+
+/// How far it got towards running.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Launch {
+    /// Nothing happened yet.
+    #[default]
+    Idle,
+    /// Under way.
+    Busy(Stage, String),
+    /// It ran.
+    Done,
+    /// It can't be started.
+    Failed(String, Timestamp),
+    /// It was stopped before it ran.
+    Abandoned,
+}
+
+/// A finite effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Work {
+    /// Not asked for.
+    #[default]
+    Idle,
+    /// Under way.
+    Busy,
+    /// Done.
+    Done,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Exit code; none: not to be found out.
+    pub(crate) code: Option<i32>,
+    /// In words, where there is more to say.
+    pub(crate) note: String,
+}
+
+/// What a launch that succeeded tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Started {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Process id.
+    pub(crate) pid: Option<u32>,
+    /// Where its endpoints are, by name.
+    pub(crate) addresses: BTreeMap<String, SocketAddr>,
+}
+
+/// What is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Facts {
+    pub(crate) launch: Launch,
+    pub(crate) aborting: bool,
+    pub(crate) started: Started,
+    /// Id and name in the engine.
+    pub(crate) container: Option<(String, String)>,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) paused: bool,
+    pub(crate) stop: Work,
+    /// It could not be stopped.
+    pub(crate) stuck: bool,
+    /// Endpoints are published and probes run.
+    pub(crate) serving: bool,
+    pub(crate) clean: Work,
+    pub(crate) probes: BTreeMap<String, ProbeState>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Wanted {
+    /// The object carries our finalizer.
+    pub(crate) finalizer: bool,
+    /// The object is to go away.
+    pub(crate) deleting: bool,
+    /// `spec.start`.
+    pub(crate) start: bool,
+    /// `spec.stop`.
+    pub(crate) stop: bool,
+    /// Every gate is open.
+    pub(crate) open: bool,
+    /// Others that depend on it still run, and should stop first.
+    pub(crate) held: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Effect {
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Start it.
+    Launch,
+    /// Give up starting it.
+    Abort,
+    /// Publish endpoints, start probes.
+    Serve,
+    /// The opposite.
+    Unserve,
+    /// Stop it.
+    Stop,
+    /// Remove what is left of it.
+    Clean,
+    /// Take our finalizer off.
+    Release,
+}
+
+/// What effects tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// A launch goes on.
+    Progress(Stage, String),
+    /// The engine has it.
+    Created(String, String),
+    /// A launch succeeded.
+    Started(Started),
+    /// A launch failed.
+    Failed(String, Timestamp),
+    /// It ended.
+    Ended(Ended),
+    /// It was paused or went on.
+    Paused(bool),
+    /// Stopping is over; whether it succeeded.
+    Stopped(bool),
+    /// Cleaning is over.
+    Cleaned,
+    /// A probe has a new state.
+    Probed(String, ProbeState),
+}
+
+impl Facts {
+    /// Takes what an effect tells.
+    pub(crate) fn learn(&mut self, report: Report) {
+        let busy = matches!(self.launch, Launch::Busy(..));
+        match report {
+            Report::Progress(stage, note) if busy => self.launch = Launch::Busy(stage, note),
+            Report::Created(id, name) => self.container = Some((id, name)),
+            Report::Started(started) if busy => {
+                self.launch = Launch::Done;
+                self.started = started;
+            }
+            Report::Failed(..) if busy && self.aborting => self.launch = Launch::Abandoned,
+            Report::Failed(message, at) if busy => self.launch = Launch::Failed(message, at),
+            // A finished state stays finished.
+            Report::Ended(ended) if self.ended.is_none() => self.ended = Some(ended),
+            Report::Paused(paused) => self.paused = paused,
+            Report::Stopped(done) => {
+                self.stop = Work::Done;
+                self.stuck = !done;
+            }
+            Report::Cleaned => self.clean = Work::Done,
+            Report::Probed(name, state) if self.serving => {
+                self.probes.insert(name, state);
+            }
+            Report::Progress(..)
+            | Report::Started(_)
+            | Report::Failed(..)
+            | Report::Ended(_)
+            | Report::Probed(..) => {}
+        }
+    }
+
+    /// It runs, as far as we know.
+    pub(crate) fn is_running(&self) -> bool {
+        self.launch == Launch::Done && self.ended.is_none() && !self.stuck
+    }
+
+    /// It won't run any more.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.launch {
+            Launch::Idle | Launch::Busy(..) => false,
+            Launch::Done => self.ended.is_some() || self.stuck,
+            Launch::Failed(..) | Launch::Abandoned => true,
+        }
+    }
+
+    /// A finite effect is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.launch, Launch::Busy(..))
+            || self.stop == Work::Busy
+            || self.clean == Work::Busy
+    }
+}
+
+/// What follows: the facts with the effects begun, and the effects, in order.
+pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
+    let mut facts = facts.clone();
+    let mut effects = Vec::new();
+    // First the finalizer, later everything that would have to be undone.
+    if !wanted.finalizer {
+        if !wanted.deleting {
+            effects.push(Effect::AddFinalizer);
+        }
+        return (facts, effects);
+    }
+    let end = wanted.stop || wanted.deleting;
+    match &facts.launch {
+        Launch::Idle if end => facts.launch = Launch::Abandoned,
+        Launch::Idle if wanted.start && wanted.open => {
+            facts.launch = Launch::Busy(Stage::Starting, String::new());
+            effects.push(Effect::Launch);
+        }
+        Launch::Busy(..) if end && !facts.aborting => {
+            facts.aborting = true;
+            effects.push(Effect::Abort);
+        }
+        Launch::Done if end && !wanted.held && facts.is_running() && facts.stop == Work::Idle => {
+            facts.stop = Work::Busy;
+            effects.push(Effect::Stop);
+        }
+        _ => {}
+    }
+    let serve = facts.is_running() && facts.stop == Work::Idle;
+    if serve != facts.serving {
+        facts.serving = serve;
+        effects.push(if serve { Effect::Serve } else { Effect::Unserve });
+    }
+    if wanted.deleting && facts.is_over() && facts.stop != Work::Busy {
+        match facts.clean {
+            Work::Idle => {
+                facts.clean = Work::Busy;
+                effects.push(Effect::Clean);
+            }
+            Work::Busy => {}
+            Work::Done => effects.push(Effect::Release),
+        }
+    }
+    (facts, effects)
+}
+
+#[cfg(test)]
+#[path = "workload_tests.rs"]
+mod tests;

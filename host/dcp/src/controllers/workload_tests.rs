@@ -1,0 +1,193 @@
+use super::*;
+
+fn ended(code: i32) -> Ended {
+    Ended { at: Timestamp(5), code: Some(code), note: String::new() }
+}
+
+fn launches() -> Vec<Launch> {
+    vec![
+        Launch::Idle,
+        Launch::Busy(Stage::Starting, String::new()),
+        Launch::Done,
+        Launch::Failed("no".into(), Timestamp(1)),
+        Launch::Abandoned,
+    ]
+}
+
+/// Every combination of facts that matters to [`step`].
+fn all_facts() -> Vec<Facts> {
+    let mut all = Vec::new();
+    for launch in launches() {
+        for end in [None, Some(ended(0))] {
+            for stop in [Work::Idle, Work::Busy, Work::Done] {
+                for clean in [Work::Idle, Work::Busy, Work::Done] {
+                    for flags in 0..8u8 {
+                        all.push(Facts {
+                            launch: launch.clone(),
+                            ended: end.clone(),
+                            stop,
+                            clean,
+                            aborting: flags & 1 != 0,
+                            serving: flags & 2 != 0,
+                            stuck: flags & 4 != 0,
+                            ..Facts::default()
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn all_wanted() -> impl Iterator<Item = Wanted> {
+    (0..64u8).map(|bits| Wanted {
+        finalizer: bits & 1 != 0,
+        deleting: bits & 2 != 0,
+        start: bits & 4 != 0,
+        stop: bits & 8 != 0,
+        open: bits & 16 != 0,
+        held: bits & 32 != 0,
+    })
+}
+
+#[test]
+fn the_whole_table() {
+    for facts in all_facts() {
+        for wanted in all_wanted() {
+            let (next, effects) = step(&facts, &wanted);
+            let has = |effect| effects.contains(&effect);
+            let case = format!("{facts:?} {wanted:?} -> {effects:?}");
+            let end = wanted.stop || wanted.deleting;
+            // Nothing before the finalizer.
+            if !wanted.finalizer {
+                assert_eq!(has(Effect::AddFinalizer), !wanted.deleting, "{case}");
+                assert!(effects.len() <= 1 && next == facts, "{case}");
+                continue;
+            }
+            let idle = facts.launch == Launch::Idle;
+            let busy = matches!(facts.launch, Launch::Busy(..));
+            let running = facts.launch == Launch::Done && facts.ended.is_none() && !facts.stuck;
+            assert_eq!(has(Effect::Launch), idle && wanted.start && wanted.open && !end, "{case}");
+            assert_eq!(has(Effect::Abort), busy && end && !facts.aborting, "{case}");
+            let stops = running && end && !wanted.held && facts.stop == Work::Idle;
+            assert_eq!(has(Effect::Stop), stops, "{case}");
+            let serves = running && facts.stop == Work::Idle && !stops;
+            assert_eq!(has(Effect::Serve), serves && !facts.serving, "{case}");
+            assert_eq!(has(Effect::Unserve), !serves && facts.serving, "{case}");
+            let over = match facts.launch {
+                Launch::Idle => end,
+                Launch::Busy(..) => false,
+                Launch::Done => facts.ended.is_some() || facts.stuck,
+                Launch::Failed(..) | Launch::Abandoned => true,
+            };
+            let cleans = wanted.deleting && over && facts.stop != Work::Busy;
+            assert_eq!(has(Effect::Clean), cleans && facts.clean == Work::Idle, "{case}");
+            assert_eq!(has(Effect::Release), cleans && facts.clean == Work::Done, "{case}");
+            // Asked again, it does nothing new but what is harmless to repeat.
+            let (again, repeated) = step(&next, &wanted);
+            assert_eq!(again, next, "{case}");
+            assert!(repeated.iter().all(|effect| *effect == Effect::Release), "{case}");
+        }
+    }
+}
+
+/// Where a workload is, in one word; what statuses are made of.
+fn word(facts: &Facts) -> &'static str {
+    match (&facts.launch, &facts.ended) {
+        (Launch::Idle, _) => "idle",
+        (Launch::Busy(..), _) => "starting",
+        (Launch::Failed(..), _) => "failed",
+        (Launch::Abandoned, _) => "abandoned",
+        (Launch::Done, Some(_)) => "ended",
+        (Launch::Done, None) if facts.stuck => "stuck",
+        (Launch::Done, None) if facts.stop != Work::Idle => "stopping",
+        (Launch::Done, None) => "running",
+    }
+}
+
+#[test]
+fn every_report_in_every_state() {
+    let reports = [
+        Report::Progress(Stage::Building, "x".into()),
+        Report::Created("id".into(), "name".into()),
+        Report::Started(Started::default()),
+        Report::Failed("no".into(), Timestamp(2)),
+        Report::Ended(ended(7)),
+        Report::Paused(true),
+        Report::Stopped(true),
+        Report::Stopped(false),
+        Report::Cleaned,
+        Report::Probed("ready".into(), ProbeState::default()),
+    ];
+    let allowed = [
+        ("starting", "running"),
+        ("starting", "failed"),
+        ("starting", "abandoned"),
+        ("starting", "ended"),
+        ("starting", "stopping"),
+        ("starting", "stuck"),
+        ("running", "ended"),
+        ("running", "stopping"),
+        ("running", "stuck"),
+        ("stopping", "ended"),
+        ("stopping", "stuck"),
+        // The word of one that could not be stopped may still get better.
+        ("stuck", "stopping"),
+        ("stuck", "running"),
+        ("stuck", "ended"),
+    ];
+    for facts in all_facts() {
+        for report in &reports {
+            let mut next = facts.clone();
+            next.learn(report.clone());
+            let (from, to) = (word(&facts), word(&next));
+            assert!(from == to || allowed.contains(&(from, to)), "{facts:?} {report:?}");
+            if facts.ended.is_some() {
+                assert_eq!(facts.ended, next.ended);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_whole_life() {
+    let mut facts = Facts::default();
+    let mut wanted = Wanted { start: true, ..Wanted::default() };
+    let mut go = |facts: &mut Facts, wanted: &Wanted| {
+        let (next, effects) = step(facts, wanted);
+        *facts = next;
+        effects
+    };
+    assert_eq!(go(&mut facts, &wanted), [Effect::AddFinalizer]);
+    wanted.finalizer = true;
+    assert_eq!(go(&mut facts, &wanted), []);
+    wanted.open = true;
+    assert_eq!(go(&mut facts, &wanted), [Effect::Launch]);
+    facts.learn(Report::Started(Started::default()));
+    assert_eq!(go(&mut facts, &wanted), [Effect::Serve]);
+    wanted.deleting = true;
+    wanted.held = true;
+    assert_eq!(go(&mut facts, &wanted), []);
+    wanted.held = false;
+    assert_eq!(go(&mut facts, &wanted), [Effect::Stop, Effect::Unserve]);
+    facts.learn(Report::Ended(ended(143)));
+    assert_eq!(go(&mut facts, &wanted), []);
+    facts.learn(Report::Stopped(true));
+    assert_eq!(go(&mut facts, &wanted), [Effect::Clean]);
+    facts.learn(Report::Cleaned);
+    assert_eq!(go(&mut facts, &wanted), [Effect::Release]);
+}
+
+#[test]
+fn deleted_while_it_starts() {
+    let mut facts =
+        Facts { launch: Launch::Busy(Stage::Starting, String::new()), ..Facts::default() };
+    let wanted = Wanted { finalizer: true, deleting: true, start: true, ..Wanted::default() };
+    let (next, effects) = step(&facts, &wanted);
+    assert_eq!(effects, [Effect::Abort]);
+    facts = next;
+    // It was too late to give up: it runs, and is stopped.
+    facts.learn(Report::Started(Started::default()));
+    assert_eq!(step(&facts, &wanted).1, [Effect::Stop]);
+}

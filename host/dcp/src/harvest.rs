@@ -1,0 +1,182 @@
+//! Removes what a dead host left, at the start of a run, and nothing else: not what a live host
+//! runs, not what another machine or namespace made, not what somebody wants to keep.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::engine::{Engine, within};
+use crate::identity::{
+    CREATOR_LABEL, CREATOR_VARIABLE, HOST_LABEL, PERSISTENT_LABEL, RUN_LABEL, RUN_VARIABLE,
+    is_dead_here,
+};
+use crate::os::Identity;
+use crate::processes::tree::{Snapshot, kill};
+use crate::records::read_dead;
+use crate::runtime::Leftover;
+
+/// Rounds of killing; a process that was just forked is seen in the next.
+const ROUNDS: usize = 20;
+const LIMIT: Duration = Duration::from_secs(30);
+/// Before each look at the engine.
+const PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_millis(1500),
+    Duration::from_secs(5),
+];
+
+/// What is still to be removed from the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    journals: Vec<PathBuf>,
+    /// Containers and networks that dead hosts were about to make, by name. Their last request
+    /// may still be on its way through the engine.
+    announced: BTreeSet<String>,
+}
+
+/// Ends the processes of dead hosts: recorded ones, and all that carry a dead host's mark.
+pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
+    let mut journals = Vec::new();
+    let mut left = Vec::new();
+    for file in fs::read_dir(records).into_iter().flatten().flatten() {
+        let path = file.path();
+        let text = fs::read(&path).unwrap_or_default();
+        if let Some(dead) = read_dead(&String::from_utf8_lossy(&text)) {
+            journals.push(path);
+            left.push(dead);
+        }
+    }
+    let roots: Vec<Identity> =
+        left.iter().flat_map(|left| left.processes.iter().map(|(_, id)| *id)).collect();
+    let open = left.iter().any(|left| left.open);
+    for round in 0..ROUNDS {
+        let snapshot = tokio::task::spawn_blocking(Snapshot::take).await.unwrap_or_default();
+        let marked = snapshot.marked(|marks| {
+            marks.get(CREATOR_VARIABLE).is_some_and(|mark| is_dead_here(mark))
+        });
+        let family = snapshot.family(&roots, &marked);
+        if family.is_empty() {
+            if open && round == 0 {
+                // A child that its host started in its last moment may not carry its mark yet.
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                continue;
+            }
+            break;
+        }
+        tracing::info!(count = family.len(), "ending processes that a dead host left");
+        kill(&family).await;
+    }
+    if !journals.is_empty() {
+        // Private files of workloads that are dead by now.
+        let _ = fs::remove_dir_all(data.join("files"));
+    }
+    let announced =
+        left.into_iter().flat_map(|left| left.containers.into_iter().chain(left.networks)).collect();
+    Remains { journals, announced }
+}
+
+/// Removes containers and networks of dead hosts, then lets new ones be made. What was announced
+/// and isn't there is looked for a few more times.
+pub(crate) async fn engine(context: &Context, mut remains: Remains) {
+    let Some(engine) = &context.engine else {
+        // The journals stay for a run that has an engine, if they announce anything to it.
+        if remains.announced.is_empty() {
+            forget(&remains.journals);
+        }
+        return;
+    };
+    let mut clean = true;
+    for pause in PAUSES {
+        tokio::time::sleep(pause).await;
+        // An engine that doesn't answer is told about by whoever needs it.
+        match within(LIMIT, engine.raw().leftovers(HOST_LABEL)).await {
+            Ok(found) => {
+                let dead: Vec<Leftover> = found.into_iter().filter(is_of_dead_host).collect();
+                for leftover in &dead {
+                    remains.announced.remove(&leftover.name);
+                }
+                clean &= remove(engine, dead).await;
+            }
+            Err(error) => {
+                clean = false;
+                tracing::debug!(%error, "the engine was not looked through");
+            }
+        }
+        engine.set_harvested();
+        if remains.announced.is_empty() {
+            break;
+        }
+    }
+    if clean {
+        forget(&remains.journals);
+    }
+}
+
+fn forget(journals: &[PathBuf]) {
+    for journal in journals {
+        // It is read again the next time, and nothing of it is found.
+        let _ = fs::remove_file(journal);
+    }
+}
+
+fn is_of_dead_host(leftover: &Leftover) -> bool {
+    let label = |name: &str| leftover.labels.get(name).map(String::as_str);
+    if label(PERSISTENT_LABEL).is_some() || leftover.what == "volume" {
+        return false;
+    }
+    match (label(HOST_LABEL), label(CREATOR_LABEL)) {
+        (Some(host), Some(creator)) => is_dead_here(&format!("{host}/{creator}")),
+        _ => false,
+    }
+}
+
+/// Containers first, all at once; then the networks that they were on.
+async fn remove(engine: &Engine, found: Vec<Leftover>) -> bool {
+    let (containers, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|leftover| leftover.what == "container");
+    let mut clean = true;
+    for group in [containers, others] {
+        let removals = group.iter().map(|leftover| async {
+            let _turn = engine.turn().await;
+            let removed = match leftover.what {
+                "container" => within(LIMIT, engine.raw().remove(&leftover.id)).await,
+                "network" => within(LIMIT, engine.raw().remove_network(&leftover.id)).await,
+                _ => within(LIMIT, engine.raw().remove_volume(&leftover.id)).await,
+            };
+            if let Err(error) = &removed {
+                tracing::warn!(name = leftover.name, %error, "a {} stays", leftover.what);
+            }
+            removed.is_ok()
+        });
+        clean &= futures_util::future::join_all(removals).await.into_iter().all(|done| done);
+    }
+    clean
+}
+
+/// Ends every process that carries this run's mark.
+pub(crate) async fn processes_of_this_run(context: &Context) {
+    for _ in 0..ROUNDS {
+        let snapshot = context.scanner.snapshot().await;
+        let marked = snapshot
+            .marked(|marks| marks.get(RUN_VARIABLE).is_some_and(|run| *run == context.config.run));
+        let family = snapshot.family(&[], &marked);
+        if family.is_empty() {
+            return;
+        }
+        kill(&family).await;
+    }
+}
+
+/// Ends and removes everything of this run without the help of its controllers.
+pub(crate) async fn everything_of_this_run(context: &Context) {
+    processes_of_this_run(context).await;
+    if let Some(engine) = &context.engine {
+        let label = format!("{RUN_LABEL}={}", context.config.run);
+        if let Ok(found) = within(LIMIT, engine.raw().leftovers(&label)).await {
+            remove(engine, found).await;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A system that nobody has written down yet: everything compiles, containers work, and starting
+//! a process says that it can't.
+
+use std::convert::Infallible;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncWrite, Empty};
+
+use super::{Entry, Identity, Spawn, Spawned, Urgency, User};
+
+/// One end of a pipe; there is none.
+pub(crate) type Pipe = Infallible;
+
+/// The end of a child; there is none.
+#[derive(Debug)]
+pub(crate) struct Exit(Infallible);
+
+impl Exit {
+    /// Waits for the end.
+    #[expect(clippy::unused_async, reason = "the interface of every system")]
+    pub(crate) async fn wait(self) -> io::Result<i32> {
+        match self.0 {}
+    }
+}
+
+fn unsupported() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("processes are not supported on {} yet; run containers", std::env::consts::OS),
+    )
+}
+
+/// Starts a process.
+pub(crate) fn spawn(_: &Spawn) -> io::Result<Spawned> {
+    Err(unsupported())
+}
+
+/// Waits until a process has ended.
+pub(crate) async fn gone(_: Identity) {}
+
+/// Asks or forces a process to end.
+pub(crate) fn end(_: Identity, _: Urgency) {}
+
+/// Asks or forces a process group to end.
+pub(crate) fn end_group(_: Identity, _: Urgency) {}
+
+/// Whether a process is there: not to be found out, so nothing is ever taken for dead.
+pub(crate) fn is_alive(_: Identity) -> bool {
+    true
+}
+
+/// This process.
+pub(crate) fn myself() -> Identity {
+    Identity { pid: std::process::id(), start: 0 }
+}
+
+/// One line of the table.
+pub(crate) fn entry(_: u32) -> Option<Entry> {
+    None
+}
+
+/// The table of processes.
+pub(crate) fn table() -> Vec<Entry> {
+    Vec::new()
+}
+
+/// A process's environment.
+pub(crate) fn environment_of(_: u32) -> Option<Vec<u8>> {
+    None
+}
+
+/// This boot of the machine.
+pub(crate) fn boot_id() -> &'static str {
+    "unknown"
+}
+
+/// This machine.
+pub(crate) fn machine() -> &'static str {
+    "unknown"
+}
+
+/// Orphans among our descendants become our children.
+pub(crate) fn adopt_orphans() {}
+
+/// Buries adopted orphans.
+pub(crate) async fn undertaker() {
+    std::future::pending().await
+}
+
+/// The reading end of a pipe.
+#[derive(Debug)]
+pub(crate) struct Reader(Infallible);
+
+impl Reader {
+    /// Takes a pipe.
+    pub(crate) fn new(pipe: Pipe) -> io::Result<Self> {
+        match pipe {}
+    }
+
+    /// Waits until there is something to read.
+    pub(crate) async fn ready(&mut self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    /// Reads what is there.
+    pub(crate) fn try_read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+}
+
+/// The writing end of a pipe.
+pub(crate) fn writer(pipe: Pipe) -> io::Result<impl AsyncWrite + Send + Unpin + use<>> {
+    match pipe {}
+    #[expect(unreachable_code, reason = "there is no pipe, but the type has to be known")]
+    Ok::<Empty, io::Error>(tokio::io::empty())
+}
+
+/// Ports that outgoing connections may get at any time.
+pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
+    49_152..=65_535
+}
+
+/// Who listens on a port.
+pub(crate) fn port_holder(_: u16, _: bool) -> Option<String> {
+    None
+}
+
+/// Whether we may become somebody else.
+pub(crate) fn is_root() -> bool {
+    false
+}
+
+/// A user.
+pub(crate) fn find_user(_: &str) -> Option<User> {
+    None
+}
+
+/// Makes a user the owner of a file or folder.
+pub(crate) fn give_to(_: &Path, _: &User) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// The first folder above a path that a user may not pass through.
+pub(crate) fn may_traverse(_: &Path, _: &User) -> Result<(), PathBuf> {
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! A run of the control plane: its start and its end.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::context::Context;
+use crate::controllers::{Controllers, Failure, Shown};
+use crate::engine::Engine;
+use crate::logs::{Logs, Redactor};
+use crate::ports::PortMemory;
+use crate::processes::spawner::Spawner;
+use crate::processes::tree::Scanner;
+use crate::records::Journal;
+use crate::services::ServiceBook;
+use crate::store::Store;
+use crate::tasks::Tasks;
+use crate::{harvest, identity, os};
+
+/// Why a run could not begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A folder of ours can't be used.
+    #[error("{}: {error}", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The machine refuses something that is needed.
+    #[error("the control plane could not be started: {0}")]
+    Machine(#[from] io::Error),
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// In reverse order, each with its grace.
+    Graceful,
+    /// Everything at once, by force.
+    Force,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is gone.
+    Stopped,
+    /// The control plane itself failed; it removed what it could.
+    Broken(String),
+}
+
+/// A run. Dropping it without [`ControlPlane::stop`] leaves cleaning up to the next run.
+pub struct ControlPlane {
+    context: Arc<Context>,
+    idle: watch::Receiver<Option<u64>>,
+    failures: watch::Receiver<Vec<Failure>>,
+    ended: watch::Receiver<Option<Outcome>>,
+}
+
+impl ControlPlane {
+    /// Begins a run: removes what dead hosts left, then waits for objects.
+    ///
+    /// # Errors
+    /// A folder can't be used, or the machine refuses something that is needed. Nothing was
+    /// started then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let folder = |path: PathBuf| move |error| StartError::Folder { path, error };
+        let state = config.state_folder.clone();
+        std::fs::create_dir_all(&state).map_err(folder(state.clone()))?;
+        let data = config.data_folder.clone();
+        std::fs::create_dir_all(&data).map_err(folder(data.clone()))?;
+        let records = state.join("records");
+        let left = harvest::processes(&records, &data).await;
+        let journal =
+            Journal::begin(&records, &config.run).map_err(folder(records.clone()))?;
+        let journal_path = journal.path().to_owned();
+        let redactor = Arc::new(Redactor::new(config.redactions.iter().map(String::as_str)));
+        let log_folder = state.join("logs");
+        let logs = Logs::new(log_folder.clone(), config.logs, Arc::clone(&redactor))
+            .map_err(folder(log_folder))?;
+        os::adopt_orphans();
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let engine = config.engine.clone().map(Engine::new);
+        let context = Arc::new(Context {
+            memory: PortMemory::open(state.join("ports.json")),
+            store: Arc::new(Store::default()),
+            logs: Arc::new(logs),
+            redactor,
+            book: ServiceBook::default(),
+            spawner: Spawner::new(journal)?,
+            scanner: Scanner::default(),
+            engine,
+            tasks: Tasks::default(),
+            messages,
+            stopping: watch::Sender::new(0),
+            force: watch::Sender::new(false),
+            creator: identity::creator_mark(),
+            config,
+        });
+        let (idle, failures) = (watch::Sender::new(None), watch::Sender::default());
+        let ended = watch::Sender::new(None);
+        let plane = Self {
+            idle: idle.subscribe(),
+            failures: failures.subscribe(),
+            ended: ended.subscribe(),
+            context: Arc::clone(&context),
+        };
+        context.tasks.spawn("undertaker", os::undertaker());
+        let (shared, gone) = (Arc::clone(&context), left);
+        context.tasks.spawn("harvest", async move { harvest::engine(&shared, gone).await });
+        let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
+        let (finish, finished) = watch::channel(false);
+        context.tasks.spawn("controllers", async move {
+            controllers.run().await;
+            finish.send_replace(true);
+            // The receiver sees the value, or that we are gone, which is a failure.
+            std::future::pending::<()>().await;
+        });
+        tokio::spawn(supervise(context, finished, ended, journal_path));
+        Ok(plane)
+    }
+
+    /// A client of the run's objects.
+    pub fn client(&self) -> Client {
+        Client::new(Arc::clone(&self.context.store))
+    }
+
+    /// What the workloads say.
+    pub fn logs(&self) -> Arc<Logs> {
+        Arc::clone(&self.context.logs)
+    }
+
+    /// Replaces secret values, for output of others about this run.
+    pub fn redactor(&self) -> Arc<Redactor> {
+        Arc::clone(&self.context.redactor)
+    }
+
+    /// The public port that a service had in the last run, if any.
+    pub fn last_port(&self, service: &str) -> Option<u16> {
+        self.context.memory.last(service)
+    }
+
+    /// Workloads that failed so far; a receiver that also tells when there are more.
+    pub fn failures(&self) -> watch::Receiver<Vec<Failure>> {
+        self.failures.clone()
+    }
+
+    /// Waits until nothing is under way: everything runs, ended, failed, or waits for others.
+    pub async fn wait_idle(&self) {
+        let submitted = self.context.store.list().1;
+        let mut idle = self.idle.clone();
+        // The loop has seen everything that was submitted before, and has nothing left to do.
+        let _ = idle.wait_for(|seen| seen.is_some_and(|seen| seen >= submitted)).await;
+    }
+
+    /// Waits for the end of the run, whoever asked for it.
+    pub async fn ended(&self) -> Outcome {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or(Outcome::Stopped),
+            Err(_) => Outcome::Broken("the control plane's runtime is gone".to_owned()),
+        }
+    }
+
+    /// Stops everything and waits until it is gone; a second call with [`Stop::Force`] makes the
+    /// first one hurry.
+    pub async fn stop(&self, how: Stop) -> Outcome {
+        begin_stop(&self.context, how);
+        self.ended().await
+    }
+}
+
+fn begin_stop(context: &Context, how: Stop) {
+    context.store.seal();
+    let stage = match how {
+        Stop::Graceful => 1,
+        Stop::Force => 2,
+    };
+    if how == Stop::Force {
+        context.force.send_replace(true);
+    }
+    context.stopping.send_if_modified(|known| {
+        let more = stage > *known;
+        *known = stage.max(*known);
+        more
+    });
+}
+
+/// After this, what refuses to go is left to the next run.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits for the end and makes sure that it is one.
+async fn supervise(
+    context: Arc<Context>,
+    mut finished: watch::Receiver<bool>,
+    ended: watch::Sender<Option<Outcome>>,
+    journal: PathBuf,
+) {
+    let mut fatal = context.tasks.fatal();
+    let mut stopping = context.stopping.subscribe();
+    let too_long = async {
+        let _ = stopping.wait_for(|stage| *stage > 0).await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    let broken = tokio::select! {
+        biased;
+        done = finished.wait_for(|done| *done) => {
+            done.is_err().then(|| "the controllers ended".to_owned())
+        }
+        text = fatal.wait_for(Option::is_some) => {
+            Some(text.ok().and_then(|text| text.clone()).unwrap_or_default())
+        }
+        () = too_long => Some("stopping took too long".to_owned()),
+    };
+    let broken = match broken {
+        None => None,
+        Some(text) => {
+            // The other tasks are sound: let them end everything, if they still can.
+            begin_stop(&context, Stop::Force);
+            let patience = Duration::from_secs(20);
+            let orderly = async { finished.wait_for(|done| *done).await.is_ok() };
+            if !tokio::time::timeout(patience, orderly).await.unwrap_or(false) {
+                harvest::everything_of_this_run(&context).await;
+            }
+            Some(text)
+        }
+    };
+    // A last look: whatever carries our mark and belonged to no object any more.
+    harvest::processes_of_this_run(&context).await;
+    if let Err(error) = std::fs::remove_file(&journal) {
+        tracing::warn!(path = %journal.display(), %error, "the journal stays");
+    }
+    context.tasks.abort();
+    ended.send_replace(Some(broken.map_or(Outcome::Stopped, Outcome::Broken)));
+}

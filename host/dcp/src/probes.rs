@@ -1,0 +1,183 @@
+//! Health probes: they dial the workload itself, each in a task of its own, so that a probe that
+//! hangs keeps no other one waiting.
+//!
+//! Knows how an attempt is made and what went wrong, in words. What attempts mean is
+//! `controllers::health`.
+
+mod http;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aspire_api::ObjectKey;
+use aspire_api::aspire::{Probe, ProbeAction};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::clock::Timestamp;
+use crate::context::{Context, Live, Slot};
+use crate::controllers::health::ProbeState;
+use crate::controllers::workload::Report;
+use crate::os::Spawn;
+use crate::processes::environment::find_program;
+use crate::processes::run::{LastWords, last_line, run};
+use crate::relay::dialled;
+use crate::templates::Viewpoint;
+
+/// What a probe looks at.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The object.
+    pub(crate) key: ObjectKey,
+    /// Where its endpoints are.
+    pub(crate) addresses: BTreeMap<String, SocketAddr>,
+    /// The workload itself.
+    pub(crate) slot: Slot,
+}
+
+/// Probes until it is dropped; tells whatever is new.
+pub(crate) async fn watch(context: Arc<Context>, target: Target, name: String, probe: Probe) {
+    let start = Instant::now();
+    let mut state = ProbeState::default();
+    loop {
+        let limit = Duration::from_millis(probe.timeout.max(1));
+        let outcome = match timeout(limit, attempt(&context, &target, &probe, limit)).await {
+            Ok(outcome) => outcome.map_err(|reason| context.redactor.text(&reason)),
+            Err(_) => Err(format!("no answer within {}", in_words(limit))),
+        };
+        let before = state.clone();
+        state.observe(&probe, outcome, start.elapsed(), Timestamp::now());
+        if !state.says_the_same(&before) {
+            context.tell(&target.key, Report::Probed(name.clone(), state.clone()));
+        }
+        sleep(state.next_pause(&probe)).await;
+    }
+}
+
+fn in_words(time: Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
+}
+
+async fn attempt(
+    context: &Context,
+    target: &Target,
+    probe: &Probe,
+    limit: Duration,
+) -> Result<(), String> {
+    let address = |endpoint: &str| {
+        target.addresses.get(endpoint).copied().ok_or_else(|| format!("no endpoint {endpoint}"))
+    };
+    match &probe.action {
+        ProbeAction::Tcp { endpoint } => connect(address(endpoint)?).await.map(drop),
+        ProbeAction::Http { endpoint, path, status } => {
+            http::get(address(endpoint)?, path, *status).await
+        }
+        ProbeAction::Command { command } => run_command(context, target, command, limit).await,
+    }
+}
+
+/// Connects to a workload, on either loopback address where it is a process.
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
+    let mut first = None;
+    for address in dialled(address) {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    let reason = match first {
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "connection refused".to_owned()
+        }
+        Some(error) => error.to_string(),
+        None => "nothing to dial".to_owned(),
+    };
+    Err(format!("{reason} at {address}"))
+}
+
+async fn run_command(
+    context: &Context,
+    target: &Target,
+    command: &[String],
+    limit: Duration,
+) -> Result<(), String> {
+    let name = &target.key.name;
+    match target.slot.get() {
+        None => Err("not started".to_owned()),
+        Some(Live::Process(process)) => {
+            let scope =
+                context.scope(name, Viewpoint::Machine, process.serving.clone(), &|_| {});
+            let args = scope.resolve_all(command).await?;
+            let program = args.first().ok_or("an empty command")?;
+            let path = process.env.iter().find(|(name, _)| name == "PATH");
+            let program = find_program(program, &process.folder, path.map(|(_, path)| path.as_os_str()))
+                .ok_or_else(|| format!("program `{program}` is missing"))?;
+            let request = Spawn {
+                program,
+                args: args.into_iter().map(Into::into).collect(),
+                env: process.env.clone(),
+                directory: process.folder.clone(),
+                stdin: false,
+                user: process.user.clone(),
+            };
+            let words = LastWords::default();
+            let object = target.key.to_string();
+            let code = run(&context.spawner, object, request, Vec::new(), words.taker()).await;
+            judge(code.map(i64::from).map_err(|error| error.to_string())?, &words.line())
+        }
+        Some(Live::Container { id, viewpoint, serving }) => {
+            let engine = context.engine.as_ref().ok_or("no container engine")?;
+            let scope = context.scope(name, viewpoint.clone(), serving.clone(), &|_| {});
+            let command = scope.resolve_all(command).await?;
+            let outcome =
+                engine.raw().exec(id, &command, limit).await.map_err(|error| error.to_string())?;
+            judge(outcome.exit_code, &last_line(&outcome.output))
+        }
+    }
+}
+
+fn judge(code: i64, words: &str) -> Result<(), String> {
+    match (code, words) {
+        (0, _) => Ok(()),
+        (code, "") => Err(format!("exit code {code}")),
+        (code, words) => Err(format!("exit code {code}: {words}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tcp() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        connect(address).await.unwrap();
+        drop(listener);
+        let reason = connect(address).await.unwrap_err();
+        assert_eq!(reason, format!("connection refused at {address}"));
+    }
+
+    #[tokio::test]
+    async fn tcp_on_the_other_loopback() {
+        let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
+        let port = listener.local_addr().unwrap().port();
+        connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
+    }
+
+    #[test]
+    fn words() {
+        assert_eq!(judge(0, "x"), Ok(()));
+        assert_eq!(judge(2, ""), Err("exit code 2".into()));
+        assert_eq!(judge(2, "no"), Err("exit code 2: no".into()));
+        assert_eq!(in_words(Duration::from_millis(1500)), "1500 ms");
+        assert_eq!(in_words(Duration::from_secs(3)), "3 s");
+    }
+}

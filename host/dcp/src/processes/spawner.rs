@@ -1,0 +1,107 @@
+//! The thread that starts processes: takes all that wait, makes their intents durable at once,
+//! then starts one after the other.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::os::{self, Identity, Spawn, Spawned};
+use crate::ports::Reservation;
+use crate::records::{Entry, Journal};
+
+/// The way to the thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Spawner {
+    jobs: mpsc::Sender<Job>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Start {
+        object: String,
+        request: Box<Spawn>,
+        reserved: Vec<Reservation>,
+        reply: oneshot::Sender<io::Result<Spawned>>,
+    },
+    Note {
+        entry: Entry,
+        reply: oneshot::Sender<io::Result<()>>,
+    },
+}
+
+impl Spawner {
+    /// Starts the thread.
+    pub(crate) fn new(journal: Journal) -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel();
+        thread::Builder::new().name("spawner".to_owned()).spawn(move || work(journal, &waiting))?;
+        Ok(Self { jobs })
+    }
+
+    /// Starts a process for an object; its reserved ports are let go just before.
+    pub(crate) async fn start(
+        &self,
+        object: String,
+        request: Spawn,
+        reserved: Vec<Reservation>,
+    ) -> io::Result<Spawned> {
+        let (reply, answer) = oneshot::channel();
+        let request = Box::new(request);
+        self.send(Job::Start { object, request, reserved, reply })?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// Records something else that is about to be made.
+    pub(crate) async fn note(&self, entry: Entry) -> io::Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Note { entry, reply })?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    fn send(&self, job: Job) -> io::Result<()> {
+        self.jobs.send(job).map_err(|_| ended())
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the thread that starts processes has ended")
+}
+
+fn work(mut journal: Journal, waiting: &mpsc::Receiver<Job>) {
+    while let Ok(first) = waiting.recv() {
+        let jobs: Vec<Job> = std::iter::once(first).chain(waiting.try_iter()).collect();
+        let intents: Vec<Entry> = jobs
+            .iter()
+            .map(|job| match job {
+                Job::Start { object, .. } => Entry::Intent(object.clone()),
+                Job::Note { entry, .. } => entry.clone(),
+            })
+            .collect();
+        let recorded = journal.durably(&intents);
+        for job in jobs {
+            let recorded = match &recorded {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    Err(io::Error::new(error.kind(), format!("cannot record the start: {error}")))
+                }
+            };
+            match job {
+                Job::Note { reply, .. } => drop(reply.send(recorded)),
+                Job::Start { object, request, reserved, reply } => {
+                    let started = recorded.and_then(|()| {
+                        drop(reserved);
+                        os::spawn(&request)
+                    });
+                    if let Ok(Spawned { id: Identity { pid, start }, .. }) = started {
+                        // Not being able to is no reason to end it: it carries our mark as well.
+                        let _ = journal.add(&[Entry::Process { of: object, pid, start }]);
+                    }
+                    if let Err(Ok(unwanted)) = reply.send(started) {
+                        os::end_group(unwanted.id, os::Urgency::Force);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The seam to whatever runs containers: one small trait, implemented by the Docker-compatible
+//! engines and by a fake with scripted faults.
+//!
+//! Knows what an engine can be asked. Doesn't know objects, gates, probes or any decision.
+
+pub mod docker;
+pub mod fake;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use thiserror::Error;
+
+/// What an engine could not do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// Nothing answers at the address.
+    #[error("no container engine answers at {address}: {cause}")]
+    Unreachable {
+        /// Socket or URL.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// It answers but will not serve us.
+    #[error("the container engine at {address} refuses: {cause}")]
+    Refused {
+        /// Socket or URL.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// The image is not there and cannot be had.
+    #[error("image {image}: {cause}")]
+    Image {
+        /// Image reference.
+        image: String,
+        /// Why.
+        cause: String,
+        /// Asking again will not help.
+        conclusive: bool,
+    },
+    /// The thing asked about does not exist.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// A port of the machine is taken.
+    #[error("{0}")]
+    PortTaken(String),
+    /// Anything else that the engine said.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// `docker` or `podman`.
+    pub name: String,
+    /// Engine version.
+    pub version: String,
+    /// API version in use.
+    pub api_version: String,
+    /// Socket or URL.
+    pub address: String,
+    /// Addresses of containers and networks can be dialled from this machine (an engine on this
+    /// very Linux machine, not one in a virtual machine or behind rootless networking).
+    pub dials_containers: bool,
+}
+
+/// A network to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkRequest {
+    /// Name in the engine.
+    pub name: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A network that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkInfo {
+    /// Id in the engine.
+    pub id: String,
+    /// Addresses of the machine on it.
+    pub gateways: Vec<String>,
+}
+
+/// A container to create.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerRequest {
+    /// Name in the engine.
+    pub name: String,
+    /// Image reference.
+    pub image: String,
+    /// Replaces the entry point.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the command.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: Vec<(String, String)>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Networks by name, each with the container's names on it; the first is joined at creation,
+    /// the others before the start.
+    pub networks: Vec<(String, Vec<String>)>,
+    /// Ports to publish.
+    pub ports: Vec<PortRequest>,
+    /// Mounts.
+    pub mounts: Vec<MountRequest>,
+    /// Files to write before the start.
+    pub files: Vec<FileRequest>,
+    /// User.
+    pub user: Option<String>,
+    /// Working directory.
+    pub working_directory: Option<String>,
+    /// Thousandths of a core.
+    pub cpu_millis: Option<u64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// As in `spec.aspire.privileges`.
+    pub privileges: BTreeMap<String, String>,
+    /// Grace before the engine kills it, for stops that others ask for.
+    pub stop_grace: Duration,
+}
+
+/// A port to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortRequest {
+    /// In the container.
+    pub container_port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// Of the machine; none: the engine picks.
+    pub host_port: Option<u16>,
+    /// Address of the machine.
+    pub host_ip: String,
+}
+
+/// A mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountRequest {
+    /// A named volume.
+    Volume {
+        /// Name in the engine.
+        name: String,
+        /// Path in the container.
+        target: String,
+        /// Not writable.
+        read_only: bool,
+    },
+    /// A path of the machine.
+    Bind {
+        /// Absolute.
+        source: PathBuf,
+        /// Path in the container.
+        target: String,
+        /// Not writable.
+        read_only: bool,
+    },
+    /// In memory.
+    Scratch {
+        /// Path in the container.
+        target: String,
+    },
+}
+
+/// A file to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRequest {
+    /// Absolute path in the container.
+    pub path: String,
+    /// What is in it.
+    pub contents: Bytes,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// What an engine knows of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Id.
+    pub id: String,
+    /// Name, without a slash.
+    pub name: String,
+    /// State, as the engine calls it: `created`, `running`, `paused`, `restarting`, `removing`,
+    /// `exited`, `dead`.
+    pub state: String,
+    /// Exit code, once it ended.
+    pub exit_code: Option<i32>,
+    /// What the engine says went wrong.
+    pub error: String,
+    /// Killed for want of memory.
+    pub out_of_memory: bool,
+    /// Address on each network, by network name.
+    pub addresses: BTreeMap<String, String>,
+    /// Published ports: (container port, protocol) to port of the machine.
+    pub ports: BTreeMap<(u16, String), u16>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Something that happened to a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineEvent {
+    /// Its id.
+    pub container_id: String,
+    /// `start`, `die`, `destroy`, `pause`, `unpause`, `stop`, `kill`, `oom` …
+    pub action: String,
+    /// Exit code, for `die`.
+    pub exit_code: Option<i32>,
+    /// When, for resuming: nanoseconds since the epoch.
+    pub time_nano: i64,
+}
+
+/// Which stream a piece of output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The control plane's own remarks (pull progress, build output, start failures).
+    System,
+}
+
+/// Something of ours that the engine holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// `container`, `network` or `volume`.
+    pub what: &'static str,
+    /// Id (name, for volumes).
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a command inside a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutcome {
+    /// Exit code.
+    pub exit_code: i64,
+    /// The last few kilobytes of its output, both streams.
+    pub output: String,
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// Absolute path of the context folder.
+    pub context: PathBuf,
+    /// Path of the Dockerfile, relative to the context or absolute.
+    pub dockerfile: PathBuf,
+    /// Stage.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Tag of the result.
+    pub tag: String,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Lines of progress, as they come.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// An engine that runs containers.
+pub trait ContainerEngine: Send + Sync {
+    /// Whether it answers, and what it is.
+    fn info(&self) -> BoxFuture<'_, Result<EngineInfo, EngineError>>;
+    /// Whether an image is there.
+    fn has_image<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<bool, EngineError>>;
+    /// Pulls an image.
+    fn pull<'a>(
+        &'a self,
+        image: &'a str,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Builds an image.
+    fn build<'a>(
+        &'a self,
+        request: &'a BuildRequest,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Makes a network, or finds the one of this name.
+    fn ensure_network<'a>(
+        &'a self,
+        request: &'a NetworkRequest,
+    ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>>;
+    /// Removes a network; one that is gone already is fine.
+    fn remove_network<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Makes a volume, or finds the one of this name.
+    fn ensure_volume<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Removes a volume; one that is gone already is fine.
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Creates a container with its networks and files; returns its id. Nothing is left behind
+    /// when it fails.
+    fn create<'a>(
+        &'a self,
+        request: &'a ContainerRequest,
+    ) -> BoxFuture<'a, Result<String, EngineError>>;
+    /// Starts it.
+    fn start<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Looks at it, by id or name.
+    fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Inspection, EngineError>>;
+    /// Stops it: a request, the grace, then the end by force.
+    fn stop<'a>(
+        &'a self,
+        id: &'a str,
+        grace: Duration,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Removes it with its anonymous volumes, by force; one that is gone already is fine.
+    fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Its output from the first byte, to its end.
+    fn logs<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxStream<'a, Result<(OutputStream, Bytes), EngineError>>;
+    /// Runs a command in it.
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>>;
+    /// What happens to containers with this label (`key=value`), from a time on.
+    fn events<'a>(
+        &'a self,
+        label: &'a str,
+        since_nano: Option<i64>,
+    ) -> BoxStream<'a, Result<EngineEvent, EngineError>>;
+    /// Everything with this label (`key` or `key=value`).
+    fn leftovers<'a>(
+        &'a self,
+        label: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>>;
+}

@@ -1,0 +1,461 @@
+//! An engine that only pretends, with scripted faults: for tests of everything above the seam.
+//!
+//! Containers are entries of a table; a test ends them, lets them talk, takes the engine down or
+//! makes the next call of a kind fail.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::watch;
+
+use super::{
+    BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
+    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputStream, Progress,
+};
+
+/// A container of the fake.
+#[derive(Debug, Clone)]
+pub struct FakeContainer {
+    /// What was asked for.
+    pub request: ContainerRequest,
+    /// `created`, `running` or `exited`.
+    pub state: &'static str,
+    /// Exit code, once it ended.
+    pub exit_code: Option<i32>,
+    /// What it said.
+    pub output: Vec<(OutputStream, Bytes)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    containers: BTreeMap<String, FakeContainer>,
+    networks: BTreeMap<String, BTreeMap<String, String>>,
+    volumes: BTreeMap<String, BTreeMap<String, String>>,
+    images: Vec<String>,
+    faults: BTreeMap<&'static str, VecDeque<EngineError>>,
+    calls: Vec<String>,
+    events: Vec<EngineEvent>,
+    execs: BTreeMap<String, i64>,
+    down: bool,
+    broken_streams: u64,
+    stubborn: bool,
+}
+
+/// The engine.
+#[derive(Debug, Clone)]
+pub struct FakeEngine {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<u64>,
+    dials: bool,
+}
+
+impl Default for FakeEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FakeEngine {
+    /// With all images there, on this machine.
+    pub fn new() -> Self {
+        Self { state: Arc::default(), changed: watch::Sender::new(0), dials: true }
+    }
+
+    /// As one in a virtual machine.
+    pub fn far_away(mut self) -> Self {
+        self.dials = false;
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state());
+        self.changed.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// The next call of a kind (`create`, `start`, `pull` …) fails; may be said several times.
+    pub fn fail(&self, call: &'static str, error: EngineError) {
+        self.state().faults.entry(call).or_default().push_back(error);
+    }
+
+    /// From now on it doesn't answer, or does again.
+    pub fn set_down(&self, down: bool) {
+        self.change(|state| state.down = down);
+    }
+
+    /// Containers don't end when they are asked to.
+    pub fn set_stubborn(&self, stubborn: bool) {
+        self.change(|state| state.stubborn = stubborn);
+    }
+
+    /// Only these images are there.
+    pub fn set_images(&self, images: &[&str]) {
+        let images = images.iter().map(|image| (*image).to_owned());
+        self.change(|state| state.images = images.collect());
+    }
+
+    /// What a command in a container ends with; otherwise 0.
+    pub fn set_exec(&self, program: &str, code: i64) {
+        self.change(|state| state.execs.insert(program.to_owned(), code));
+    }
+
+    /// The streams of events break off.
+    pub fn break_streams(&self) {
+        self.change(|state| state.broken_streams += 1);
+    }
+
+    /// A container ends by itself; without an event if `silently`.
+    pub fn end(&self, id: &str, code: i32, silently: bool) {
+        self.change(|state| state.end(id, code, silently));
+    }
+
+    /// A container says something.
+    pub fn say(&self, id: &str, text: &str) {
+        self.change(|state| {
+            if let Some(container) = state.containers.get_mut(id) {
+                let text = Bytes::copy_from_slice(text.as_bytes());
+                container.output.push((OutputStream::Stdout, text));
+            }
+        });
+    }
+
+    /// Somebody else removes a container.
+    pub fn vanish(&self, id: &str) {
+        self.change(|state| {
+            state.containers.remove(id);
+            state.event(id, "destroy", None);
+        });
+    }
+
+    /// All containers, by id.
+    pub fn containers(&self) -> BTreeMap<String, FakeContainer> {
+        self.state().containers.clone()
+    }
+
+    /// All networks and volumes, by name.
+    pub fn materials(&self) -> Vec<String> {
+        let state = self.state();
+        state.networks.keys().chain(state.volumes.keys()).cloned().collect()
+    }
+
+    /// Every call that was made: kind and argument.
+    pub fn calls(&self) -> Vec<String> {
+        self.state().calls.clone()
+    }
+
+    /// Something that is there from before.
+    pub fn put_container(&self, id: &str, labels: BTreeMap<String, String>) {
+        let request =
+            ContainerRequest { name: id.to_owned(), labels, ..ContainerRequest::default() };
+        let container =
+            FakeContainer { request, state: "running", exit_code: None, output: Vec::new() };
+        self.change(|state| state.containers.insert(id.to_owned(), container));
+    }
+
+    fn call<'a, T: Send + 'a>(
+        &'a self,
+        kind: &'static str,
+        argument: &'a str,
+        act: impl FnOnce(&mut State) -> Result<T, EngineError> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, EngineError>> {
+        async move {
+            // Real ones take a while, too.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.change(|state| {
+                state.calls.push(format!("{kind} {argument}"));
+                if state.down {
+                    return Err(unreachable());
+                }
+                if let Some(error) = state.faults.get_mut(kind).and_then(VecDeque::pop_front) {
+                    return Err(error);
+                }
+                act(state)
+            })
+        }
+        .boxed()
+    }
+}
+
+fn unreachable() -> EngineError {
+    EngineError::Unreachable { address: "fake".to_owned(), cause: "it is down".to_owned() }
+}
+
+impl State {
+    fn container(&mut self, id: &str) -> Result<&mut FakeContainer, EngineError> {
+        let id = match self.containers.iter().find(|(_, found)| found.request.name == id) {
+            Some((id, _)) => id.clone(),
+            None => id.to_owned(),
+        };
+        self.containers.get_mut(&id).ok_or(EngineError::NotFound(id))
+    }
+
+    fn end(&mut self, id: &str, code: i32, silently: bool) {
+        if let Some(container) = self.containers.get_mut(id)
+            && container.state == "running"
+        {
+            container.state = "exited";
+            container.exit_code = Some(code);
+            if !silently {
+                self.event(id, "die", Some(code));
+            }
+        }
+    }
+
+    fn event(&mut self, id: &str, action: &str, exit_code: Option<i32>) {
+        self.events.push(EngineEvent {
+            container_id: id.to_owned(),
+            action: action.to_owned(),
+            exit_code,
+            // Later than any clock, so that nothing is thought to have happened before.
+            time_nano: i64::MAX - 1_000_000 + i64::try_from(self.events.len()).unwrap_or(0),
+        });
+    }
+}
+
+impl ContainerEngine for FakeEngine {
+    fn info(&self) -> BoxFuture<'_, Result<EngineInfo, EngineError>> {
+        let dials_containers = self.dials;
+        self.call("info", "", move |_| {
+            Ok(EngineInfo {
+                name: "fake".to_owned(),
+                version: "1".to_owned(),
+                api_version: "1".to_owned(),
+                address: "fake".to_owned(),
+                dials_containers,
+            })
+        })
+    }
+
+    fn has_image<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+        self.call("has_image", image, move |state| {
+            Ok(state.images.is_empty() || state.images.iter().any(|known| known == image))
+        })
+    }
+
+    fn pull<'a>(
+        &'a self,
+        image: &'a str,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        progress("halfway");
+        self.call("pull", image, move |state| {
+            state.images.push(image.to_owned());
+            Ok(())
+        })
+    }
+
+    fn build<'a>(
+        &'a self,
+        request: &'a BuildRequest,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        progress("step 1");
+        self.call("build", &request.tag, |_| Ok(()))
+    }
+
+    fn ensure_network<'a>(
+        &'a self,
+        request: &'a NetworkRequest,
+    ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
+        self.call("ensure_network", &request.name, |state| {
+            state.networks.insert(request.name.clone(), request.labels.clone());
+            // Every address of 127.0.0.0/8 is this machine's.
+            Ok(NetworkInfo { id: request.name.clone(), gateways: vec!["127.77.0.1".to_owned()] })
+        })
+    }
+
+    fn remove_network<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("remove_network", id, |state| {
+            state.networks.remove(id);
+            Ok(())
+        })
+    }
+
+    fn ensure_volume<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("ensure_volume", name, |state| {
+            state.volumes.insert(name.to_owned(), labels.clone());
+            Ok(())
+        })
+    }
+
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("remove_volume", name, |state| {
+            state.volumes.remove(name);
+            Ok(())
+        })
+    }
+
+    fn create<'a>(
+        &'a self,
+        request: &'a ContainerRequest,
+    ) -> BoxFuture<'a, Result<String, EngineError>> {
+        self.call("create", &request.name, |state| {
+            let id = format!("id-{}", request.name);
+            let container = FakeContainer {
+                request: request.clone(),
+                state: "created",
+                exit_code: None,
+                output: Vec::new(),
+            };
+            state.containers.insert(id.clone(), container);
+            Ok(id)
+        })
+    }
+
+    fn start<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("start", id, |state| {
+            state.container(id)?.state = "running";
+            state.event(id, "start", None);
+            Ok(())
+        })
+    }
+
+    fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Inspection, EngineError>> {
+        self.call("inspect", id, |state| {
+            let found = state.container(id)?;
+            let ports = found.request.ports.iter().map(|port| {
+                let number = port.host_port.unwrap_or(40_000 + port.container_port % 10_000);
+                ((port.container_port, port.protocol.to_owned()), number)
+            });
+            let networks = found.request.networks.iter();
+            Ok(Inspection {
+                id: format!("id-{}", found.request.name),
+                name: found.request.name.clone(),
+                state: found.state.to_owned(),
+                exit_code: found.exit_code,
+                error: String::new(),
+                out_of_memory: false,
+                addresses: networks.map(|(name, _)| (name.clone(), "127.78.0.1".to_owned())).collect(),
+                ports: ports.collect(),
+                labels: found.request.labels.clone(),
+            })
+        })
+    }
+
+    fn stop<'a>(&'a self, id: &'a str, grace: Duration) -> BoxFuture<'a, Result<(), EngineError>> {
+        async move {
+            if self.state().stubborn {
+                tokio::time::sleep(grace).await;
+            }
+            self.call("stop", id, |state| {
+                state.container(id)?;
+                state.end(id, 143, false);
+                Ok(())
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("remove", id, |state| {
+            state.end(id, 137, false);
+            state.containers.remove(id);
+            state.event(id, "destroy", None);
+            Ok(())
+        })
+    }
+
+    fn logs<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxStream<'a, Result<(OutputStream, Bytes), EngineError>> {
+        let (changed, place) = (self.changed.subscribe(), 0);
+        stream::unfold((changed, place), move |(mut changed, place)| async move {
+            loop {
+                changed.borrow_and_update();
+                {
+                    let mut state = self.state();
+                    let container = state.container(id).ok()?;
+                    if let Some(piece) = container.output.get(place) {
+                        return Some((Ok(piece.clone()), (changed, place + 1)));
+                    }
+                    if container.state == "exited" {
+                        return None;
+                    }
+                }
+                changed.changed().await.ok()?;
+            }
+        })
+        .boxed()
+    }
+
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        _: Duration,
+    ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>> {
+        self.call("exec", id, |state| {
+            let program = command.first().map(String::as_str).unwrap_or_default();
+            let exit_code = state.execs.get(program).copied().unwrap_or(0);
+            Ok(ExecOutcome { exit_code, output: format!("{program} says {exit_code}\n") })
+        })
+    }
+
+    fn events<'a>(
+        &'a self,
+        _: &'a str,
+        since_nano: Option<i64>,
+    ) -> BoxStream<'a, Result<EngineEvent, EngineError>> {
+        let broken = self.state().broken_streams;
+        let since = since_nano.unwrap_or(0);
+        stream::unfold((self.changed.subscribe(), since), move |(mut changed, since)| async move {
+            loop {
+                changed.borrow_and_update();
+                {
+                    let state = self.state();
+                    if state.down || state.broken_streams > broken {
+                        return None;
+                    }
+                    if let Some(event) = state.events.iter().find(|event| event.time_nano > since) {
+                        return Some((Ok(event.clone()), (changed, event.time_nano)));
+                    }
+                }
+                changed.changed().await.ok()?;
+            }
+        })
+        .boxed()
+    }
+
+    fn leftovers<'a>(
+        &'a self,
+        label: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>> {
+        self.call("leftovers", label, move |state| {
+            let (key, value) = label.split_once('=').map_or((label, None), |(k, v)| (k, Some(v)));
+            let fits = |labels: &BTreeMap<String, String>| match value {
+                None => labels.contains_key(key),
+                Some(value) => labels.get(key).is_some_and(|found| found == value),
+            };
+            let leftover = |what, id: &String, name: &String, labels: &BTreeMap<_, _>| Leftover {
+                what,
+                id: id.clone(),
+                name: name.clone(),
+                labels: labels.clone(),
+            };
+            let containers = state.containers.iter().map(|(id, found)| {
+                leftover("container", id, &found.request.name, &found.request.labels)
+            });
+            let networks =
+                state.networks.iter().map(|(name, labels)| leftover("network", name, name, labels));
+            let volumes =
+                state.volumes.iter().map(|(name, labels)| leftover("volume", name, name, labels));
+            let all = containers.chain(networks).chain(volumes);
+            Ok(all.filter(|leftover| fits(&leftover.labels)).collect())
+        })
+    }
+}

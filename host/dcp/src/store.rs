@@ -1,0 +1,142 @@
+//! The objects of a run: one revision counter, an event history, and watchers that pull from it.
+//!
+//! [`Core`] is pure: no clock, no randomness, no locks. [`Store`] puts a lock and a wake-up around
+//! it. A writer never waits for a reader: it appends to a ring, and a reader that comes too late
+//! is told that it is [`Gone`]. Knows nothing of what the objects mean.
+
+mod state;
+mod watch;
+
+pub use state::{Core, StoreError};
+pub use watch::{Event, EventKind, Gone, Watcher};
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aspire_api::{Object, ObjectKey};
+use tokio::sync::watch as signal;
+
+use crate::clock::Timestamp;
+
+/// Events that are kept for watchers.
+const HISTORY: usize = 2048;
+
+/// The shared store.
+#[derive(Debug)]
+pub struct Store {
+    core: Mutex<Core>,
+    revision: signal::Sender<u64>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(HISTORY)
+    }
+}
+
+impl Store {
+    /// Empty, keeping this many events.
+    pub fn new(history: usize) -> Self {
+        Self { core: Mutex::new(Core::new(history)), revision: signal::Sender::new(0) }
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        // A panic while it is held is a bug that ends the run; until then, reading is harmless.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Core) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut core = self.core();
+        let result = change(&mut core)?;
+        let revision = core.revision();
+        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        Ok(result)
+    }
+
+    /// Adds an object.
+    ///
+    /// # Errors
+    /// It exists, is invalid, or the store takes no more objects.
+    pub fn create(&self, object: Object) -> Result<Arc<Object>, StoreError> {
+        let uid = uid();
+        self.write(|core| core.create(object, uid, Timestamp::now()))
+    }
+
+    /// Replaces an object's metadata and spec; its status stays.
+    ///
+    /// # Errors
+    /// It doesn't exist, or was changed since the given resource version.
+    pub fn update(&self, object: Object) -> Result<Arc<Object>, StoreError> {
+        self.write(|core| core.update(object))
+    }
+
+    /// Replaces an object's status; everything else stays.
+    ///
+    /// # Errors
+    /// It doesn't exist, or was changed since the given resource version.
+    pub fn update_status(&self, object: Object) -> Result<Arc<Object>, StoreError> {
+        self.write(|core| core.update_status(object))
+    }
+
+    /// Reads, changes and writes in one step.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub fn modify(
+        &self,
+        key: &ObjectKey,
+        change: impl FnOnce(&mut Object),
+    ) -> Result<Arc<Object>, StoreError> {
+        self.write(|core| {
+            let mut object = core.get(key)?.as_ref().clone();
+            change(&mut object);
+            core.replace(object)
+        })
+    }
+
+    /// Asks for an object's end: at once, or when its last finalizer goes.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        self.write(|core| core.delete(key, Timestamp::now()))
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub fn get(&self, key: &ObjectKey) -> Result<Arc<Object>, StoreError> {
+        self.core().get(key)
+    }
+
+    /// All objects by kind and name, and the revision that they are of.
+    pub fn list(&self) -> (Vec<Arc<Object>>, u64) {
+        let core = self.core();
+        (core.objects().cloned().collect(), core.revision())
+    }
+
+    /// From now on nothing is created any more.
+    pub fn seal(&self) {
+        self.core().seal();
+    }
+
+    /// Everything that happens after a revision.
+    pub fn watch(self: &Arc<Self>, after: u64) -> Watcher {
+        Watcher::new(Arc::clone(self), self.revision.subscribe(), after)
+    }
+
+    pub(crate) fn events_after(&self, revision: u64) -> Result<Vec<Event>, Gone> {
+        self.core().events_after(revision)
+    }
+}
+
+/// A random UUID (version 4).
+fn uid() -> String {
+    let bits: u128 = rand::random();
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[cfg(test)]
+mod tests;

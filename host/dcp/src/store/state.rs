@@ -1,0 +1,258 @@
+//! The rules of the store, pure: revisions, generations, finalizers, spec and status, history.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use aspire_api::validate::{FieldError, validate};
+use aspire_api::{Object, ObjectKey};
+use thiserror::Error;
+
+use super::watch::{Event, EventKind, Gone};
+use crate::clock::Timestamp;
+
+/// What the store refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// No such object.
+    #[error("{0} does not exist")]
+    NotFound(ObjectKey),
+    /// It is there already.
+    #[error("{0} exists already")]
+    Exists(ObjectKey),
+    /// It was changed since it was read.
+    #[error("{key} was changed meanwhile (is {is}, expected {expected})")]
+    Conflict {
+        /// The object.
+        key: ObjectKey,
+        /// Its resource version.
+        is: String,
+        /// The one that the writer had read.
+        expected: String,
+    },
+    /// Not a valid object.
+    #[error("{key} is invalid: {}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid {
+        /// The object.
+        key: ObjectKey,
+        /// By field.
+        errors: Vec<FieldError>,
+    },
+    /// The run is being stopped.
+    #[error("nothing can be created while the run is being stopped")]
+    Sealed,
+}
+
+/// All objects and their recent history.
+#[derive(Debug)]
+pub struct Core {
+    revision: u64,
+    objects: BTreeMap<ObjectKey, Arc<Object>>,
+    history: VecDeque<Event>,
+    capacity: usize,
+    sealed: bool,
+}
+
+impl Core {
+    /// Empty, keeping this many events.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            revision: 0,
+            objects: BTreeMap::new(),
+            history: VecDeque::new(),
+            capacity,
+            sealed: false,
+        }
+    }
+
+    /// The last change's number.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Nothing may be created any more.
+    pub fn seal(&mut self) {
+        self.sealed = true;
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub fn get(&self, key: &ObjectKey) -> Result<Arc<Object>, StoreError> {
+        self.objects.get(key).cloned().ok_or_else(|| StoreError::NotFound(key.clone()))
+    }
+
+    /// All of them, by kind and name.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.objects.values()
+    }
+
+    /// Events with a higher number than this one.
+    ///
+    /// # Errors
+    /// Some of them were forgotten already.
+    pub fn events_after(&self, revision: u64) -> Result<Vec<Event>, Gone> {
+        let oldest = self.history.front().map_or(self.revision + 1, |event| event.revision);
+        if revision + 1 < oldest {
+            return Err(Gone { oldest });
+        }
+        let start = self.history.partition_point(|event| event.revision <= revision);
+        Ok(self.history.range(start..).cloned().collect())
+    }
+
+    /// Adds an object.
+    ///
+    /// # Errors
+    /// It exists, is invalid, or the store is sealed.
+    pub fn create(
+        &mut self,
+        mut object: Object,
+        uid: String,
+        now: Timestamp,
+    ) -> Result<Arc<Object>, StoreError> {
+        let key = object.key();
+        if self.sealed {
+            return Err(StoreError::Sealed);
+        }
+        if self.objects.contains_key(&key) {
+            return Err(StoreError::Exists(key));
+        }
+        let errors = validate(&object);
+        if !errors.is_empty() {
+            return Err(StoreError::Invalid { key, errors });
+        }
+        set_status_of(&mut object, None);
+        let metadata = object.metadata_mut();
+        metadata.uid = uid;
+        metadata.generation = 1;
+        metadata.creation_timestamp = Some(now.to_string());
+        metadata.deletion_timestamp = None;
+        Ok(self.commit(EventKind::Added, object, None))
+    }
+
+    /// Replaces metadata and spec.
+    ///
+    /// # Errors
+    /// It doesn't exist, or was changed since the given resource version.
+    pub fn update(&mut self, mut object: Object) -> Result<Arc<Object>, StoreError> {
+        let old = self.expected(&object)?;
+        set_status_of(&mut object, Some(&old));
+        Ok(self.store(object, &old))
+    }
+
+    /// Replaces the status.
+    ///
+    /// # Errors
+    /// It doesn't exist, or was changed since the given resource version.
+    pub fn update_status(&mut self, object: Object) -> Result<Arc<Object>, StoreError> {
+        let old = self.expected(&object)?;
+        let mut new = old.as_ref().clone();
+        set_status_of(&mut new, Some(&object));
+        Ok(self.store(new, &old))
+    }
+
+    /// Replaces all of it; for the control plane itself.
+    ///
+    /// # Errors
+    /// It doesn't exist, or was changed since the given resource version.
+    pub fn replace(&mut self, object: Object) -> Result<Arc<Object>, StoreError> {
+        let old = self.expected(&object)?;
+        Ok(self.store(object, &old))
+    }
+
+    /// Asks for an object's end.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub fn delete(&mut self, key: &ObjectKey, now: Timestamp) -> Result<(), StoreError> {
+        let old = self.get(key)?;
+        if old.metadata().finalizers.is_empty() {
+            self.remove(&old);
+        } else if old.metadata().deletion_timestamp.is_none() {
+            let mut new = old.as_ref().clone();
+            new.metadata_mut().deletion_timestamp = Some(now.to_string());
+            self.commit(EventKind::Modified, new, Some(old));
+        }
+        Ok(())
+    }
+
+    /// The stored object, if it is the one that the writer had read.
+    fn expected(&self, object: &Object) -> Result<Arc<Object>, StoreError> {
+        let key = object.key();
+        let old = self.get(&key)?;
+        let (is, expected) = (&old.metadata().resource_version, &object.metadata().resource_version);
+        if !expected.is_empty() && is != expected {
+            return Err(StoreError::Conflict { key, is: is.clone(), expected: expected.clone() });
+        }
+        Ok(old)
+    }
+
+    fn store(&mut self, mut new: Object, old: &Arc<Object>) -> Arc<Object> {
+        // What only the store decides.
+        let metadata = new.metadata_mut();
+        let kept = old.metadata();
+        metadata.uid.clone_from(&kept.uid);
+        metadata.resource_version.clone_from(&kept.resource_version);
+        metadata.generation = kept.generation;
+        metadata.creation_timestamp.clone_from(&kept.creation_timestamp);
+        metadata.deletion_timestamp.clone_from(&kept.deletion_timestamp);
+        if new == **old {
+            return Arc::clone(old);
+        }
+        if !same_spec(&new, old) {
+            new.metadata_mut().generation += 1;
+        }
+        if new.metadata().deletion_timestamp.is_some() && new.metadata().finalizers.is_empty() {
+            return self.remove(&Arc::new(new));
+        }
+        self.commit(EventKind::Modified, new, Some(Arc::clone(old)))
+    }
+
+    fn remove(&mut self, last: &Arc<Object>) -> Arc<Object> {
+        self.commit(EventKind::Deleted, last.as_ref().clone(), Some(Arc::clone(last)))
+    }
+
+    fn commit(&mut self, kind: EventKind, mut object: Object, before: Option<Arc<Object>>) -> Arc<Object> {
+        self.revision += 1;
+        object.metadata_mut().resource_version = self.revision.to_string();
+        let (key, object) = (object.key(), Arc::new(object));
+        match kind {
+            EventKind::Deleted => self.objects.remove(&key),
+            EventKind::Added | EventKind::Modified => self.objects.insert(key, Arc::clone(&object)),
+        };
+        while self.history.len() >= self.capacity.max(1) {
+            self.history.pop_front();
+        }
+        let stored = Arc::clone(&object);
+        self.history.push_back(Event { revision: self.revision, kind, object, before });
+        stored
+    }
+}
+
+/// Gives an object the status of another of its kind, or none at all.
+fn set_status_of(object: &mut Object, other: Option<&Object>) {
+    macro_rules! take {
+        ($($kind:ident),+) => {
+            match (object, other) {
+                $((Object::$kind(object), Some(Object::$kind(other))) => {
+                    object.status = other.status.clone();
+                }
+                (Object::$kind(object), None) => object.status = Default::default(),)+
+                _ => {}
+            }
+        };
+    }
+    take!(ContainerNetwork, ContainerVolume, Service, Container, Executable);
+}
+
+fn same_spec(one: &Object, other: &Object) -> bool {
+    macro_rules! compare {
+        ($($kind:ident),+) => {
+            match (one, other) {
+                $((Object::$kind(one), Object::$kind(other)) => one.spec == other.spec,)+
+                _ => false,
+            }
+        };
+    }
+    compare!(ContainerNetwork, ContainerVolume, Service, Endpoint, Container, Executable)
+}

@@ -1,0 +1,195 @@
+//! The control plane on a real engine, where one answers; under CI one has to.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aspire_api::aspire::{Aspire, GateCondition, ProbeAction};
+use aspire_api::container::{Container, ContainerState as State, CreateFile, NetworkAttachment};
+use aspire_api::executable::ExecutableState;
+use aspire_api::network::ContainerNetwork;
+use aspire_api::template::Placeholder;
+use aspire_api::{Kind, Object, ObjectKey, ObjectMeta};
+use aspire_dcp::runtime::ContainerEngine;
+use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
+use aspire_dcp::{Config, ControlPlane, Outcome, Stop};
+use support::*;
+
+const IMAGE: &str = "standin.local/busybox:1";
+
+async fn engine() -> Option<DockerEngine> {
+    match DockerEngine::connect(&EngineEnvironment::from_process()).await {
+        Ok(engine) if engine.has_image(IMAGE).await.unwrap() => Some(engine),
+        other => {
+            let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+            assert!(!ci, "no engine with {IMAGE} under CI: {:?}", other.err());
+            None
+        }
+    }
+}
+
+fn config(folders: &Folders, engine: &DockerEngine, instance: &str) -> Config {
+    let mut config = folders.config();
+    config.instance = format!("dcp-{instance}-{}", std::process::id());
+    config.engine = Some(Arc::new(engine.clone()));
+    config
+}
+
+fn busybox(name: &str, script: &str) -> Container {
+    let mut object = Container { metadata: ObjectMeta::of(name, name), ..Container::default() };
+    object.spec.image = IMAGE.to_owned();
+    object.spec.command = Some(vec!["/bin/sh".to_owned()]);
+    object.spec.args = vec!["-c".to_owned(), script.to_owned()];
+    object.spec.networks =
+        Some(vec![NetworkAttachment { name: "app".into(), aliases: vec![name.into()] }]);
+    object.spec.aspire = Some(Aspire { stop_grace: Some(2000), ..Aspire::default() });
+    object
+}
+
+fn ckey(name: &str) -> ObjectKey {
+    ObjectKey::new(Kind::Container, name)
+}
+
+async fn reaches(plane: &ControlPlane, name: &str, state: State) -> Container {
+    let key = ckey(name);
+    let client = plane.client();
+    let as_container = |object: &Object| match object {
+        Object::Container(container) => container.clone(),
+        other => panic!("{} is no container", other.key()),
+    };
+    let waited = client.wait_for(&key, |object| as_container(object).status.state == state);
+    match tokio::time::timeout(Duration::from_secs(60), waited).await {
+        Ok(object) => as_container(&object.unwrap()),
+        Err(_) => panic!("{name} got stuck: {:?} {:?}", client.get(&key).await, text(plane, &key)),
+    }
+}
+
+fn left(instance: &str) -> String {
+    let filter = format!("label=aspire-host.instance={instance}");
+    let list = |args: &[&str]| {
+        let output = Command::new("docker").args(args).args(["--filter", &filter]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    list(&["ps", "-aq"]) + &list(&["network", "ls", "-q"])
+}
+
+async fn network(plane: &ControlPlane) {
+    let network =
+        ContainerNetwork { metadata: ObjectMeta::of("app", "app"), ..ContainerNetwork::default() };
+    plane.client().create(network).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_pair_of_caller_and_callee() {
+    let Some(engine) = engine().await else { return };
+    let folders = Folders::new();
+    let config = config(&folders, &engine, "pairs");
+    let instance = config.instance.clone();
+    let plane = ControlPlane::start(config).await.unwrap();
+    let client = plane.client();
+    network(&plane).await;
+    // A container that serves on port 80, 1 s after its start.
+    let mut server = busybox("server", "sleep 1; mkdir /w; echo from-container > /w/x; exec httpd -f -p 80 -h /w");
+    let mut http = endpoint("http", "server-http");
+    http.target_port = Some(80);
+    let action = ProbeAction::Http { endpoint: "http".into(), path: "/x".into(), status: None };
+    let server_aspire = server.spec.aspire.get_or_insert_default();
+    server_aspire.endpoints = vec![http];
+    server_aspire.probes = BTreeMap::from([("ready".to_owned(), probe(action))]);
+    client.create(service("server-http")).await.unwrap();
+    client.create(server).await.unwrap();
+    // A process that serves.
+    let mut process = shell("process", "mkdir -p w; echo from-process > w/x; exec python3 -m http.server --directory w --bind 127.0.0.1 $PORT");
+    process.spec.env = vec![env("PORT", &Placeholder::PortForServing("process-http".into()).write())];
+    aspire(&mut process).endpoints = vec![endpoint("http", "process-http")];
+    client.create(service("process-http")).await.unwrap();
+    client.create(process).await.unwrap();
+    let url = |service: &str| {
+        format!(
+            "http://{}:{}/x",
+            Placeholder::AddressFor(service.into()).write(),
+            Placeholder::PortFor(service.into()).write()
+        )
+    };
+    // A container calls both, a process calls both.
+    let mut inside = busybox("inside", "wget -qO- http://server/x; wget -qO- $URL");
+    inside.spec.env = vec![env("URL", &url("process-http"))];
+    let mut waits = gate("server", GateCondition::Healthy);
+    waits.object = ckey("server");
+    inside.spec.aspire.get_or_insert_default().waits = vec![waits];
+    client.create(inside).await.unwrap();
+    let get = "import os, urllib.request as r\nfor n in 'A', 'B': print(r.urlopen(os.environ[n]).read().decode().strip())";
+    let mut outside = shell("outside", "");
+    outside.spec.executable_path = "python3".to_owned();
+    outside.spec.args = vec!["-c".to_owned(), get.to_owned()];
+    outside.spec.env = vec![env("A", &url("server-http")), env("B", &url("process-http"))];
+    client.create(outside).await.unwrap();
+    let inside = reaches(&plane, "inside", State::Exited).await;
+    assert_eq!(text(&plane, &ckey("inside")), ["from-container", "from-process"]);
+    assert_eq!(inside.status.exit_code, Some(0));
+    state(&plane, "outside", ExecutableState::Finished).await;
+    assert_eq!(text(&plane, &key("outside")), ["from-container", "from-process"]);
+    let server = reaches(&plane, "server", State::Running).await;
+    // Listening only after a second, it was not thought healthy before.
+    assert!(inside.status.startup_timestamp > server.status.startup_timestamp);
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+    assert_eq!(left(&instance), "");
+}
+
+#[tokio::test]
+async fn output_from_the_first_byte_and_exit_codes() {
+    let Some(engine) = engine().await else { return };
+    let folders = Folders::new();
+    let config = config(&folders, &engine, "output");
+    let instance = config.instance.clone();
+    let plane = ControlPlane::start(config).await.unwrap();
+    network(&plane).await;
+    let mut quick = busybox("quick", "cat /etc/x.conf; echo err >&2; exit 7");
+    quick.spec.create_files = vec![CreateFile {
+        destination: "/etc/x.conf".into(),
+        contents: "first\n".into(),
+        source: None,
+        mode: 0o644,
+    }];
+    plane.client().create(quick).await.unwrap();
+    let mut wrong = busybox("wrong", "");
+    wrong.spec.command = Some(vec!["/no/such/program".to_owned()]);
+    plane.client().create(wrong).await.unwrap();
+    let ended = reaches(&plane, "quick", State::Exited).await;
+    assert_eq!(ended.status.exit_code, Some(7));
+    let mut lines = text(&plane, &ckey("quick"));
+    lines.sort();
+    assert_eq!(lines, ["err", "first"]);
+    let failed = reaches(&plane, "wrong", State::FailedToStart).await;
+    assert!(failed.status.message.contains("/no/such/program"), "{}", failed.status.message);
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+    assert_eq!(left(&instance), "");
+}
+
+#[tokio::test]
+async fn ten_at_once() {
+    let Some(engine) = engine().await else { return };
+    let folders = Folders::new();
+    let config = config(&folders, &engine, "ten");
+    let instance = config.instance.clone();
+    let plane = ControlPlane::start(config).await.unwrap();
+    let start = Instant::now();
+    network(&plane).await;
+    for number in 0..10 {
+        plane.client().create(busybox(&format!("c{number}"), "exec sleep 1000")).await.unwrap();
+    }
+    for number in 0..10 {
+        reaches(&plane, &format!("c{number}"), State::Running).await;
+    }
+    let started = start.elapsed();
+    assert_eq!(plane.stop(Stop::Force).await, Outcome::Stopped);
+    assert_eq!(left(&instance), "");
+    assert!(started < Duration::from_secs(20), "{started:?}");
+    #[expect(clippy::print_stderr, reason = "a measurement for whoever asks with --nocapture")]
+    {
+        eprintln!("10 containers running after {started:?}, gone {:?} later", start.elapsed() - started);
+    }
+}

@@ -1,0 +1,119 @@
+//! The lowering pass: model to constructs, one `compose:service` for each published workload.
+//!
+//! Everything that doesn't survive as it is gets a row of the fidelity report. Doesn't know how
+//! constructs are written down.
+
+mod files;
+mod health;
+mod image;
+mod leftovers;
+mod parameters;
+mod ports;
+mod script;
+mod service;
+mod storage;
+mod values;
+mod waits;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aspire_sdk::{Construct, Constructs, Diagnostic, Grade, Model, Shape};
+
+/// What is shared while one app is lowered.
+pub(crate) struct Lowerer<'a> {
+    model: &'a Model,
+    out: &'a mut Constructs,
+    /// Ports of the machine by resource and endpoint.
+    public_ports: BTreeMap<(String, String), u16>,
+    /// Workloads that somebody waits for the end of.
+    ending: BTreeSet<String>,
+    /// Named volumes, each with the resource that mentioned it first.
+    volumes: BTreeMap<String, String>,
+    /// One row by resource and fact: the worst grade, and every reason.
+    rows: BTreeMap<(String, String), (Grade, BTreeSet<String>)>,
+    /// References to what is not published, each told once.
+    told: BTreeSet<(String, String)>,
+}
+
+/// Runs the pass.
+pub(crate) fn run(model: &Model, out: &mut Constructs) {
+    let mut lowerer = Lowerer {
+        model,
+        out,
+        public_ports: BTreeMap::new(),
+        ending: BTreeSet::new(),
+        volumes: BTreeMap::new(),
+        rows: BTreeMap::new(),
+        told: BTreeSet::new(),
+    };
+    lowerer.run();
+}
+
+impl Lowerer<'_> {
+    fn run(&mut self) {
+        let claimed = self.model.select("");
+        let published: Vec<&String> = claimed
+            .iter()
+            .filter(|name| self.is_published(name))
+            .collect();
+        let workloads: Vec<&String> = published
+            .iter()
+            .copied()
+            .filter(|name| self.is_workload(name))
+            .collect();
+        self.choose_ports(&workloads);
+        self.find_endings(&workloads);
+        for name in published {
+            match self.model.shape(name) {
+                Some(Shape::Container | Shape::Executable) => self.service(name),
+                Some(Shape::Parameter) => self.parameter(name),
+                _ => self.without_service(name),
+            }
+        }
+        for (name, origin) in std::mem::take(&mut self.volumes) {
+            let id = format!("volume/{name}");
+            self.out
+                .add(Construct::new(id, crate::symbol::VOLUME, name).origin(origin));
+        }
+        for ((resource, fact), (grade, reasons)) in std::mem::take(&mut self.rows) {
+            let reasons: Vec<String> = reasons.into_iter().collect();
+            self.out.fidelity(resource, fact, grade, reasons.join("; "));
+        }
+    }
+
+    fn is_workload(&self, name: &str) -> bool {
+        matches!(
+            self.model.shape(name),
+            Some(Shape::Container | Shape::Executable)
+        )
+    }
+
+    /// The `publish` fact that keeps a resource out: its own, or that of what it is a part of.
+    fn kept_out(&self, name: &str) -> Option<String> {
+        let own = self
+            .model
+            .text(name, "publish")
+            .filter(|publish| publish != "yes");
+        own.or_else(|| {
+            self.model
+                .parent(name)
+                .and_then(|parent| self.kept_out(&parent))
+        })
+    }
+
+    fn is_published(&self, name: &str) -> bool {
+        self.kept_out(name).is_none()
+    }
+
+    fn row(&mut self, resource: &str, fact: &str, grade: Grade, reason: impl Into<String>) {
+        let at = (resource.to_owned(), fact.to_owned());
+        let row = self.rows.entry(at).or_insert((grade, BTreeSet::new()));
+        row.0 = row.0.max(grade);
+        row.1.insert(reason.into());
+    }
+
+    fn error(&mut self, resource: &str, code: &str, message: String, help: &str) {
+        self.out
+            .diagnose(Diagnostic::error(code, message).at(resource, "").help(help));
+    }
+}

@@ -1,0 +1,175 @@
+//! Processes that don't behave: they ignore signals, hide their children, flood the log.
+
+use aspire_host_tests::wait::{SOON, until};
+use aspire_host_tests::{Project, processes};
+use rustix::process::Signal;
+
+use crate::ODD;
+
+fn app(name: &str, args: &str, more: &str) -> String {
+    format!(
+        "name = '{name}'\n[resources.one]\nkind = 'executable'\ncommand = '{ODD}'\nargs = [{args}]\n{more}\n"
+    )
+}
+
+/// Process ids that `odd` has written.
+fn pids(project: &Project, file: &str, count: usize) -> Vec<u32> {
+    until(SOON, &format!("{count} ids in {file}"), || {
+        let text = std::fs::read_to_string(project.path(file)).ok()?;
+        let all: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        (all.len() >= count).then_some(all)
+    })
+}
+
+#[test]
+fn one_that_ignores_the_signal_is_killed_after_its_grace() {
+    let project = Project::new("processes-stubborn").app(&app(
+        "stubborn",
+        "'stubborn', 'pid'",
+        "host.stop-grace = '1s'",
+    ));
+    let session = project.run(&["--runtime", "native"]);
+    let pid = pids(&project, "pid", 1)[0];
+    session.interrupt();
+    session.finish().expect(130);
+    assert_eq!(processes::Process::of(pid), None);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn a_second_interrupt_does_not_wait_for_the_grace() {
+    let project = Project::new("processes-twice").app(&app(
+        "twice",
+        "'stubborn', 'pid'",
+        "host.stop-grace = '1h'",
+    ));
+    let session = project.run(&["--runtime", "native"]);
+    pids(&project, "pid", 1);
+    session.interrupt();
+    session.line("that it is stopping", |line| {
+        line.to_lowercase().contains("stop")
+    });
+    session.interrupt();
+    session.finish().expect(130);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn every_way_to_stop() {
+    let project = Project::new("processes-signals").app(&app("signals", "'stamp', 'times'", ""));
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let _ = std::fs::remove_file(project.path("times"));
+        let session = project.run(&["--runtime", "native"]);
+        until(SOON, "the process", || {
+            project.path("times").exists().then_some(())
+        });
+        session.signal(signal);
+        let outcome = session.finish();
+        assert!(matches!(outcome.code, Some(130)), "{signal:?}: {outcome}");
+        project.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_hidden_grandchild_is_found() {
+    let project = Project::new("processes-fork").app(&app("fork", "'fork', 'pids'", ""));
+    let session = project.run(&["--runtime", "native"]);
+    let pids = pids(&project, "pids", 2);
+    assert!(
+        pids.iter()
+            .all(|pid| processes::Process::of(*pid).is_some()),
+        "both are alive"
+    );
+    session.stop().expect(130);
+    for pid in pids {
+        assert_eq!(processes::Process::of(pid), None, "{pid} is left");
+    }
+    project.assert_nothing_left();
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes() {
+    let project = Project::new("processes-line").app(&app("line", "'line', '104857600'", ""));
+    let session = project.run(&["--runtime", "native"]);
+    session.says("after the long line");
+    let host = processes::Process::of(session.pid).expect("it runs");
+    let family: Vec<_> = project
+        .processes()
+        .into_iter()
+        .filter(|one| one.command.first() == host.command.first())
+        .collect();
+    assert!(!family.is_empty());
+    for process in family {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap_or_default();
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap_or("0 kB");
+        let kilobytes: u64 = peak
+            .trim()
+            .trim_end_matches(" kB")
+            .trim()
+            .parse()
+            .expect("a number");
+        assert!(
+            kilobytes < 90_000,
+            "{}: {kilobytes} kB at its peak",
+            process.describe()
+        );
+    }
+    session.stop().expect(130);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn output_that_is_no_text() {
+    let project = Project::new("processes-bytes").app(&app("bytes", "'bytes'", ""));
+    let session = project.run(&["--runtime", "native"]);
+    session.says("wiped");
+    // Without a last newline it is a line all the same, at the latest at the end.
+    let outcome = session.stop().expect(130);
+    outcome
+        .says(&["no newline at the end"])
+        .lacks(&["panicked"]);
+    let escape = outcome.text().contains('\u{1b}');
+    assert!(!escape, "a program steered the terminal");
+    project.assert_nothing_left();
+}
+
+#[test]
+fn standard_input_is_closed_and_output_may_be_too() {
+    let project = Project::new("processes-closed").app(&app("closed", "'stamp', 'times'", ""));
+    let mut command = project.command(&["run", "--runtime", "native"]);
+    let mut child = command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    until(SOON, "the process", || {
+        project.path("times").exists().then_some(())
+    });
+    processes::signal(child.id(), Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    project.assert_nothing_left();
+}
+
+#[test]
+fn the_hosts_own_death_takes_everything_along() {
+    // The watchdog's work: nobody starts the app again.
+    let project = Project::new("processes-killed").app(&app("killed", "'fork', 'pids'", ""));
+    let session = project.run(&["--runtime", "native"]);
+    let pids = pids(&project, "pids", 2);
+    session.signal(Signal::KILL);
+    until(SOON, "the end of what a killed host had started", || {
+        pids.iter()
+            .all(|pid| processes::Process::of(*pid).is_none())
+            .then_some(())
+    });
+    drop(session);
+    until(SOON, "the end of everything else", || {
+        project.processes().is_empty().then_some(())
+    });
+}
