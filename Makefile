@@ -41,7 +41,7 @@ plugins:
 demo: build
 	@tests/machine redis-or-engine
 	@echo 'demo: starting examples/quickstart; Ctrl-C stops everything'
-	@images=$$(tests/machine quickstart-images) && cd examples/quickstart && exec "$(TARGET)/debug/aspire-host" run $$images --allow redis=run-process:redis-server
+	@images=$$(tests/machine quickstart-images) && cd examples/quickstart && exec "$(TARGET)/debug/aspire-host" run $$images
 
 test: build
 	@tests/machine engine redis postgres compose images

@@ -33,6 +33,8 @@ pub(crate) fn describe<'e>(
     let form = form
         .command("postgres")
         .user(ACCOUNT)
+        // SIGTERM would wait until every client has left.
+        .stop_signal("SIGINT")
         .requires("initdb", HINT)
         .requires("postgres", HINT)
         .requires("psql", HINT)

@@ -135,6 +135,8 @@ impl<'e> Resource<'e> {
         working_directory "working-directory" Text String;
         /// The user that it runs as.
         user "user" Text String;
+        /// The signal that asks a process to stop: `SIGTERM` (the default), `SIGINT` or `SIGQUIT`.
+        stop_signal "stop-signal" Text String;
         /// The health probe.
         probe "health" Probe Probe;
         /// The connection string.

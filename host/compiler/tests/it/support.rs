@@ -8,11 +8,12 @@ use aspire_compiler::document::Source;
 use aspire_compiler::forms::{self, Preference};
 use aspire_compiler::{Compilation, Options, pipeline, run, source};
 use aspire_model::annotation::{Endpoint, Generate, Mount, MountKind, Parameter};
-use aspire_model::construct::{ConstructGraph, ConstructTransaction, Publication};
+use aspire_model::construct::{Artifact, ConstructGraph, ConstructTransaction, Publication};
 use aspire_model::expression::{EndpointProperty, Op};
 use aspire_model::grant::{Grants, Permission};
 use aspire_model::hook::{
-    Descriptor, ExpandContext, HookFailure, KindInfo, PassInfo, Phase, Plugin, Snapshot,
+    Claim, Descriptor, ExpandContext, HookFailure, KindInfo, PassInfo, Phase, Plugin, Snapshot,
+    TargetInfo,
 };
 use aspire_model::provenance::Author;
 use aspire_model::{
@@ -75,6 +76,25 @@ impl Scripted {
             after: Vec::new(),
         });
         self.scripts.insert(name.into(), script);
+        self
+    }
+
+    /// With a target that writes down the model that it was given.
+    pub(crate) fn paper(mut self) -> Self {
+        self.descriptor.targets.push(TargetInfo {
+            name: "paper".into(),
+            description: "The model.".into(),
+        });
+        self = self.pass("lower", Phase::Lower, |_, _| {});
+        for shape in Shape::ALL {
+            self.descriptor.claims.push(Claim {
+                pass: "lower".into(),
+                shape,
+                target: "paper".into(),
+                kind: String::new(),
+                variant: String::new(),
+            });
+        }
         self
     }
 
@@ -249,10 +269,15 @@ impl Plugin for Scripted {
     fn publish(
         &self,
         _: &str,
-        _: &Snapshot,
+        snapshot: &Snapshot,
         _: &Arc<ConstructGraph>,
     ) -> Result<Publication, HookFailure> {
-        Ok(Publication::default())
+        let text = aspire_model::print::model(&snapshot.model);
+        let files = BTreeMap::from([("model".to_owned(), Artifact::Contents(text.into_bytes()))]);
+        Ok(Publication {
+            files,
+            diagnostics: Vec::new(),
+        })
     }
 }
 

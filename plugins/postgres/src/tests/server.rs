@@ -20,6 +20,7 @@ fn plain() {
     pg: container:health = command [/bin/sh, -c, PGUSER="$POSTGRES_USER" PGPASSWORD="$POSTGRES_PASSWORD" PGDATABASE="$1" exec psql -h 127.0.0.1 -X -w -A -t -q -c "select 1", sh, postgres] start period 30000 ms
     pg: process:command = postgres
     pg: process:user = postgres
+    pg: process:stop-signal = SIGINT
     pg: process:requires.initdb = install PostgreSQL (Debian and Ubuntu: apt-get install postgresql, then put /usr/lib/postgresql/VERSION/bin on the PATH; macOS: brew install postgresql), or start a container engine
     pg: process:requires.postgres = install PostgreSQL (Debian and Ubuntu: apt-get install postgresql, then put /usr/lib/postgresql/VERSION/bin on the PATH; macOS: brew install postgresql), or start a container engine
     pg: process:requires.psql = install PostgreSQL (Debian and Ubuntu: apt-get install postgresql, then put /usr/lib/postgresql/VERSION/bin on the PATH; macOS: brew install postgresql), or start a container engine
@@ -56,6 +57,7 @@ fn given_credentials() {
     pg: container:health = command [/bin/sh, -c, PGUSER="$POSTGRES_USER" PGPASSWORD="$POSTGRES_PASSWORD" PGDATABASE="$1" exec psql -h 127.0.0.1 -X -w -A -t -q -c "select 1", sh, postgres] start period 30000 ms
     pg: process:command = postgres
     pg: process:user = postgres
+    pg: process:stop-signal = SIGINT
     pg: process:requires.initdb = install PostgreSQL (Debian and Ubuntu: apt-get install postgresql, then put /usr/lib/postgresql/VERSION/bin on the PATH; macOS: brew install postgresql), or start a container engine
     pg: process:requires.postgres = install PostgreSQL (Debian and Ubuntu: apt-get install postgresql, then put /usr/lib/postgresql/VERSION/bin on the PATH; macOS: brew install postgresql), or start a container engine
     pg: process:requires.psql = install PostgreSQL (Debian and Ubuntu: apt-get install postgresql, then put /usr/lib/postgresql/VERSION/bin on the PATH; macOS: brew install postgresql), or start a container engine
