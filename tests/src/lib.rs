@@ -12,6 +12,7 @@ pub mod places;
 pub mod processes;
 pub mod project;
 pub mod random;
+pub mod redis;
 pub mod secrets;
 pub mod session;
 pub mod table;

@@ -1,14 +1,18 @@
 //! Looks at `/proc`: which processes belong to a project, what stands in argument lists.
 //!
 //! A process belongs to a project when its environment carries the project's marker, which
-//! everything inherits that the host starts, however often it forks.
+//! everything inherits that the host starts, however often it forks; or when it works in one of the
+//! project's folders, since a server that gives itself a title (Redis) writes it over its
+//! environment.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The variable that marks what a test has started.
-pub const MARKER: &str = "ASPIRE_HOST_TEST";
+/// The variable that marks what a test has started. (Those that begin with `ASPIRE_HOST_` are the
+/// host's own and not handed on.)
+pub const MARKER: &str = "BLACKBOX_PROJECT";
 /// The variable that the host puts into everything that it starts.
 pub const RUN: &str = "ASPIRE_HOST_RUN";
 
@@ -25,6 +29,8 @@ pub struct Process {
     pub started: u64,
     /// Its parent.
     pub parent: u32,
+    /// Where it works.
+    pub folder: PathBuf,
 }
 
 impl Process {
@@ -46,6 +52,7 @@ impl Process {
                 .collect(),
             started: fields.get(19)?.parse().ok()?,
             parent: fields.get(1)?.parse().ok()?,
+            folder: fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default(),
         })
     }
 
@@ -95,11 +102,19 @@ pub fn all() -> Vec<Process> {
         .collect()
 }
 
-/// Processes with a project's marker.
-pub fn of_project(marker: &str) -> Vec<Process> {
-    all()
-        .into_iter()
-        .filter(|process| process.var(MARKER) == Some(marker))
+/// Processes with a project's marker, or working below its folder.
+pub fn of_project(marker: &str, folder: &Path) -> Vec<Process> {
+    let ours = |one: &Process| one.var(MARKER) == Some(marker) || one.folder.starts_with(folder);
+    all().into_iter().filter(ours).collect()
+}
+
+/// Those that run a program and whose parent does not: where signals of a user go.
+pub fn all_of(program: &Path, among: &[Process]) -> Vec<Process> {
+    let runs = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
+    among
+        .iter()
+        .filter(|one| runs(one.pid) && !runs(one.parent))
+        .cloned()
         .collect()
 }
 

@@ -3,13 +3,16 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::outcome::Outcome;
 use crate::places;
 use crate::processes::{self, Process};
 use crate::session::Session;
-use crate::wait::LONG;
+
+/// For a command that does its work and ends.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with an app, and everything that belongs to a user. Nothing of it survives the test.
 #[derive(Debug)]
@@ -208,7 +211,7 @@ impl Project {
     /// It does not end.
     #[must_use = "look at the exit code: `expect`"]
     pub fn host(&self, args: &[&str]) -> Outcome {
-        Outcome::of(&mut self.command(args), LONG)
+        Outcome::of(&mut self.command(args), PATIENCE)
     }
 
     /// Starts the app.
@@ -230,7 +233,7 @@ impl Project {
 
     /// Living processes that were started for this project.
     pub fn processes(&self) -> Vec<Process> {
-        processes::of_project(&self.marker)
+        processes::of_project(&self.marker, self.home.parent().expect("it has one"))
     }
 
     /// Containers and networks that carry the instance's id.
@@ -238,6 +241,24 @@ impl Project {
         match (Engine::find().filter(|_| self.uses_engine), self.instance()) {
             (Some(engine), Some(id)) => engine.with_text(&id),
             _ => Vec::new(),
+        }
+    }
+
+    /// Ends and removes whatever is left, data too.
+    pub fn clean_up(&self) {
+        for process in self.processes() {
+            process.kill();
+        }
+        if let (true, Some(id)) = (self.uses_engine, self.instance())
+            && let Some(engine) = Engine::find()
+        {
+            engine.remove(&id);
+        }
+        // Root keeps data of native programs where their users can reach it.
+        let instances = self.home.join("data/aspire-host/instances");
+        for instance in fs::read_dir(instances).into_iter().flatten().flatten() {
+            let shared = Path::new("/var/lib/aspire-host/instances").join(instance.file_name());
+            let _ = fs::remove_dir_all(shared);
         }
     }
 
@@ -255,14 +276,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        for process in self.processes() {
-            process.kill();
-        }
-        if let (true, Some(id)) = (self.uses_engine, self.instance())
-            && let Some(engine) = Engine::find()
-        {
-            engine.remove(&id);
-        }
+        self.clean_up();
         // A failed test's folder stays, to be looked at; the next run of the test removes it.
         if !std::thread::panicking()
             && let Some(place) = self.home.parent()

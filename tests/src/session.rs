@@ -121,11 +121,40 @@ impl Session {
     /// It is not said in time.
     pub fn url(&self, resource: &str) -> String {
         let line = self.line(&format!("the URL of {resource}"), |line| {
-            line.contains("http://") && line.split_whitespace().any(|word| word.trim_end_matches(':') == resource)
+            line.contains("http://")
+                && line
+                    .split_whitespace()
+                    .any(|word| word.trim_end_matches(':') == resource)
         });
         let start = line.find("http://").expect("looked for");
         let url = line[start..].split_whitespace().next().expect("not empty");
         url.trim_end_matches(['/', ',', ')', '.']).to_owned()
+    }
+
+    /// Waits for something that the app does, as long as the program runs.
+    ///
+    /// # Panics
+    /// It does not come in time, or the program ends before.
+    pub fn until<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + LONG;
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            let ended = self.has_ended();
+            assert!(
+                !ended && Instant::now() < end,
+                "{} while waiting for this: {what}\n{}\n{}",
+                if ended {
+                    "it ended"
+                } else {
+                    "too much time passed"
+                },
+                self.command,
+                self.text()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Everything said so far.

@@ -16,5 +16,9 @@ pub fn each<T>(rows: impl IntoIterator<Item = T>, name: impl Fn(&T) -> &str, che
             failed.push(name(&row).to_owned());
         }
     }
-    assert!(failed.is_empty(), "{} rows failed: {failed:#?}", failed.len());
+    assert!(
+        failed.is_empty(),
+        "{} rows failed: {failed:#?}",
+        failed.len()
+    );
 }

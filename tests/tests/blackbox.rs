@@ -10,6 +10,8 @@ mod bad_app;
 mod bad_machine;
 #[path = "blackbox/bad_plugin.rs"]
 mod bad_plugin;
+#[path = "blackbox/commands.rs"]
+mod commands;
 #[path = "blackbox/crash.rs"]
 mod crash;
 #[path = "blackbox/explain.rs"]

@@ -10,7 +10,10 @@ use std::process::Command;
 use serde_json::Value;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// Normal dependencies of every package of the workspace, by name.
@@ -20,13 +23,22 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let names: BTreeMap<&str, &str> = metadata["packages"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .map(|package| {
+            (
+                package["id"].as_str().unwrap(),
+                package["name"].as_str().unwrap(),
+            )
+        })
         .collect();
     metadata["resolve"]["nodes"]
         .as_array()
@@ -38,7 +50,11 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
                 .unwrap()
                 .iter()
                 .filter(|dep| {
-                    dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null())
+                    dep["dep_kinds"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .any(|kind| kind["kind"].is_null())
                 })
                 .map(|dep| names[dep["pkg"].as_str().unwrap()].to_owned())
                 .collect();
@@ -73,7 +89,13 @@ fn dependencies_point_one_way() {
         ("aspire-dcp", &["aspire-api"]),
         (
             "aspire-host",
-            &["aspire-api", "aspire-compiler", "aspire-dcp", "aspire-model", "aspire-plugins"],
+            &[
+                "aspire-api",
+                "aspire-compiler",
+                "aspire-dcp",
+                "aspire-model",
+                "aspire-plugins",
+            ],
         ),
         ("aspire-sdk", &[]),
     ];
@@ -84,12 +106,19 @@ fn dependencies_point_one_way() {
             .filter(|dependency| dependency.starts_with("aspire-"))
             .collect();
         let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
-        assert!(ours.is_subset(&allowed), "{name} may not depend on {:?}", &ours - &allowed);
+        assert!(
+            ours.is_subset(&allowed),
+            "{name} may not depend on {:?}",
+            &ours - &allowed
+        );
     }
     for (name, dependencies) in &direct {
         if name.starts_with("aspire-plugin-") {
             let only: BTreeSet<String> = BTreeSet::from(["aspire-sdk".to_owned()]);
-            assert_eq!(*dependencies, only, "{name} is built with nothing but the SDK");
+            assert_eq!(
+                *dependencies, only,
+                "{name} is built with nothing but the SDK"
+            );
         }
     }
 }
@@ -98,16 +127,58 @@ fn dependencies_point_one_way() {
 fn what_a_crate_must_not_reach() {
     let direct = dependencies();
     let forbidden: [(&str, &[&str]); 6] = [
-        ("aspire-model", &["tokio", "wasmtime", "bollard", "axum", "hyper", "rustix", "libc"]),
-        ("aspire-api", &["tokio", "wasmtime", "bollard", "axum", "hyper", "rustix"]),
-        ("aspire-compiler", &["tokio", "wasmtime", "bollard", "hyper", "aspire-plugins", "aspire-dcp"]),
-        ("aspire-plugins", &["tokio", "bollard", "hyper", "aspire-compiler", "aspire-dcp", "wasmtime-wasi"]),
-        ("aspire-dcp", &["wasmtime", "aspire-compiler", "aspire-plugins", "aspire-model"]),
-        ("aspire-sdk", &["tokio", "wasmtime", "bollard", "aspire-model"]),
+        (
+            "aspire-model",
+            &[
+                "tokio", "wasmtime", "bollard", "axum", "hyper", "rustix", "libc",
+            ],
+        ),
+        (
+            "aspire-api",
+            &["tokio", "wasmtime", "bollard", "axum", "hyper", "rustix"],
+        ),
+        (
+            "aspire-compiler",
+            &[
+                "tokio",
+                "wasmtime",
+                "bollard",
+                "hyper",
+                "aspire-plugins",
+                "aspire-dcp",
+            ],
+        ),
+        (
+            "aspire-plugins",
+            &[
+                "tokio",
+                "bollard",
+                "hyper",
+                "aspire-compiler",
+                "aspire-dcp",
+                "wasmtime-wasi",
+            ],
+        ),
+        (
+            "aspire-dcp",
+            &[
+                "wasmtime",
+                "aspire-compiler",
+                "aspire-plugins",
+                "aspire-model",
+            ],
+        ),
+        (
+            "aspire-sdk",
+            &["tokio", "wasmtime", "bollard", "aspire-model"],
+        ),
     ];
     for (name, forbidden) in forbidden {
         let reached = reach(name, &direct);
-        let found: Vec<&&str> = forbidden.iter().filter(|crate_| reached.contains(**crate_)).collect();
+        let found: Vec<&&str> = forbidden
+            .iter()
+            .filter(|crate_| reached.contains(**crate_))
+            .collect();
         assert!(found.is_empty(), "{name} reaches {found:?}");
     }
     for library in ["wasmtime", "bollard"] {
@@ -146,15 +217,28 @@ fn sources() -> Vec<(PathBuf, String)> {
 #[test]
 fn files_begin_with_what_they_are_for_and_stay_short() {
     for (path, text) in sources() {
-        assert!(text.starts_with("//!"), "{} does not say what it is for", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{} does not say what it is for",
+            path.display()
+        );
         let lines = text.lines().count();
-        assert!(lines <= 600, "{} has {lines} lines; it is two things", path.display());
+        assert!(
+            lines <= 600,
+            "{} has {lines} lines; it is two things",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn unsafe_stands_where_it_may() {
-    let allowed = ["host/plugins/src/native.rs", "host/dcp/src/os", "sdk/rust/src", "tests/"];
+    let allowed = [
+        "host/plugins/src/native.rs",
+        "host/dcp/src/os",
+        "sdk/rust/src",
+        "tests/",
+    ];
     for (path, text) in sources() {
         let relative = path.strip_prefix(root()).unwrap().display().to_string();
         let found = text.lines().find(|line| {
@@ -174,10 +258,19 @@ fn unsafe_stands_where_it_may() {
 fn every_fact_is_documented() {
     let text = std::fs::read_to_string(root().join("docs/facts.md")).unwrap();
     let source = std::fs::read_to_string(root().join("host/model/src/fact.rs")).unwrap();
-    let table = source.split("fields! {").nth(1).unwrap().split("\n}").next().unwrap();
+    let table = source
+        .split("fields! {")
+        .nth(1)
+        .unwrap()
+        .split("\n}")
+        .next()
+        .unwrap();
     let names: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
     assert!(names.len() > 30);
     for name in names {
-        assert!(text.contains(&format!("| `{name}` |")), "docs/facts.md lacks `{name}`");
+        assert!(
+            text.contains(&format!("| `{name}` |")),
+            "docs/facts.md lacks `{name}`"
+        );
     }
 }

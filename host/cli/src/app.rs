@@ -42,12 +42,18 @@ pub(crate) fn find(host: &Host) -> Result<Option<PathBuf>> {
             let path = host.here.join(path);
             let path = if path.is_dir() { path.join(FILE) } else { path };
             if !path.is_file() {
-                bail!(Problem::usage(format!("there is no app file {}", path.display()))
-                    .help("`aspire-host init` writes a first one"));
+                bail!(
+                    Problem::usage(format!("there is no app file {}", path.display()))
+                        .help("`aspire-host init` writes a first one")
+                );
             }
             Ok(Some(path))
         }
-        None => Ok(host.here.ancestors().map(|above| above.join(FILE)).find(|file| file.is_file())),
+        None => Ok(host
+            .here
+            .ancestors()
+            .map(|above| above.join(FILE))
+            .find(|file| file.is_file())),
     }
 }
 
@@ -84,22 +90,37 @@ pub(crate) fn read(host: &Host, file: &Path) -> Result<App> {
         ))
         .help("save it as UTF-8")
     })?;
-    let source = Source { file: Arc::from(shown_name(host, file)), text: Arc::from(text) };
+    let source = Source {
+        file: Arc::from(shown_name(host, file)),
+        text: Arc::from(text),
+    };
     let (document, diagnostics) = source::parse(&source);
     let mut sources = Sources::default();
     sources.add(source.file, source.text);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.map_or_else(|| host.here.clone(), Path::to_owned);
     let folder = std::fs::canonicalize(&folder)
         .with_context(|| format!("cannot find {}", folder.display()))?;
-    Ok(App { folder, file: Some(file.to_owned()), document, sources, diagnostics })
+    Ok(App {
+        folder,
+        file: Some(file.to_owned()),
+        document,
+        sources,
+        diagnostics,
+    })
 }
 
 /// The file as messages name it: relative where it is here or below, its own name where it is in a
 /// folder above and was found by itself.
 fn shown_name(host: &Host, file: &Path) -> String {
     let shown = file.strip_prefix(&host.here).unwrap_or_else(|_| {
-        if host.options.app.is_some() { file } else { file.file_name().map_or(file, Path::new) }
+        if host.options.app.is_some() {
+            file
+        } else {
+            file.file_name().map_or(file, Path::new)
+        }
     });
     shown.to_string_lossy().into_owned()
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows options and their types. Doesn't know what any command does.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,8 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// comes from WebAssembly plugins.
 #[derive(Debug, Parser)]
 #[command(name = "aspire-host", version, about, disable_help_subcommand = true)]
-#[command(after_help = "Without a command, `run` is meant.\nExit codes: 0 fine, 1 errors in the app, \
-    2 usage, 3 environment, 4 plugin, 130 interrupted.")]
+#[command(
+    after_help = "Without a command, `run` is meant.\nExit codes: 0 fine, 1 errors in the app, \
+    2 usage, 3 environment, 4 plugin, 130 interrupted."
+)]
 pub(crate) struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -22,6 +25,44 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// Options of every command that may be repeated.
+const REPEATED: [&str; 5] = [
+    "--plugin",
+    "--plugin-path",
+    "--allow",
+    "--force-owner",
+    "--param",
+];
+
+/// The command line with everything that may be repeated moved to its front: clap would drop what
+/// stands before a command as soon as something stands behind it.
+pub(crate) fn gathered(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut line = line.into_iter();
+    let mut front: Vec<OsString> = line.next().into_iter().collect();
+    let mut rest = Vec::new();
+    while let Some(word) = line.next() {
+        let text = word.to_string_lossy();
+        if text == "--" {
+            rest.push(word);
+            rest.extend(line);
+            break;
+        }
+        if REPEATED.contains(&text.as_ref()) {
+            front.push(word);
+            front.extend(line.next());
+        } else if text
+            .split_once('=')
+            .is_some_and(|(name, _)| REPEATED.contains(&name))
+        {
+            front.push(word);
+        } else {
+            rest.push(word);
+        }
+    }
+    front.append(&mut rest);
+    front
 }
 
 /// Options of every command.
@@ -41,7 +82,11 @@ pub(crate) struct Global {
     #[arg(long = "allow", global = true, value_name = "PLUGIN=PERMISSION")]
     pub(crate) allow: Vec<String>,
     /// Decides a conflict between two plugins, such as `cache:env.MODE=redis`
-    #[arg(long = "force-owner", global = true, value_name = "RESOURCE:FACT=PLUGIN")]
+    #[arg(
+        long = "force-owner",
+        global = true,
+        value_name = "RESOURCE:FACT=PLUGIN"
+    )]
     pub(crate) force_owner: Vec<String>,
     /// Other images for the ones of the model: a file with a table `[images]`
     #[arg(long, global = true, value_name = "FILE")]
@@ -234,4 +279,30 @@ pub(crate) struct AddArgs {
     pub(crate) kind: String,
     /// The resource's name; by default made from the kind
     pub(crate) name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn repeated_options_count_wherever_they_stand() {
+        let line = "x --plugin a publish --plugin=b --to compose -o out --allow a=host-path";
+        let words = gathered(line.split(' ').map(OsString::from));
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(cli.global.plugins, ["a", "b"]);
+        assert_eq!(cli.global.allow, ["a=host-path"]);
+        let line = "x run -- --plugin";
+        let words = gathered(line.split(' ').map(OsString::from));
+        assert_eq!(
+            words,
+            line.split(' ').map(OsString::from).collect::<Vec<_>>()
+        );
+    }
 }

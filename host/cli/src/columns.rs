@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn columns_fit() {
-        let rows = [["ü".to_owned(), "1".to_owned()], ["longer".to_owned(), String::new()]];
+        let rows = [
+            ["ü".to_owned(), "1".to_owned()],
+            ["longer".to_owned(), String::new()],
+        ];
         assert_eq!(table(&["A", "B"], &rows), "A       B\nü       1\nlonger\n");
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abc", 3), "abc");

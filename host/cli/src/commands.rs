@@ -28,7 +28,13 @@ pub(crate) fn dispatch(host: &Host, cli: Cli) -> Result<Exit> {
         return Err(Problem::usage("--runtime and --fail-fast belong to `run`").into());
     }
     match command {
-        None => run::run(host, &RunArgs { flags: run, ..RunArgs::default() }),
+        None => run::run(
+            host,
+            &RunArgs {
+                flags: run,
+                ..RunArgs::default()
+            },
+        ),
         Some(Command::Run(mut args)) => {
             args.flags.runtime = args.flags.runtime.or(run.runtime);
             args.flags.fail_fast |= run.fail_fast;

@@ -17,12 +17,16 @@ pub(crate) fn no_color() -> bool {
 
 /// More folders with plugins, like `PATH`.
 pub(crate) fn plugin_path() -> Vec<PathBuf> {
-    std::env::var_os("ASPIRE_HOST_PLUGIN_PATH").map(split).unwrap_or_default()
+    std::env::var_os("ASPIRE_HOST_PLUGIN_PATH")
+        .map(split)
+        .unwrap_or_default()
 }
 
 /// The operator's policy, beside the one of the machine.
 pub(crate) fn policy() -> Option<PathBuf> {
-    std::env::var_os("ASPIRE_HOST_POLICY").filter(|value| !value.is_empty()).map(PathBuf::from)
+    std::env::var_os("ASPIRE_HOST_POLICY")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 /// Folders with programs.
@@ -41,5 +45,7 @@ pub(crate) fn backtrace() -> bool {
 }
 
 fn split(value: OsString) -> Vec<PathBuf> {
-    std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+    std::env::split_paths(&value)
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect()
 }

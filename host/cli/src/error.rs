@@ -63,7 +63,11 @@ pub(crate) struct Problem {
 impl Problem {
     /// With a code of its own.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), help: None }
+        Self {
+            exit,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The command line makes no sense.
@@ -122,7 +126,11 @@ pub(crate) fn describe(error: &anyhow::Error) -> String {
     }
     let help = problem_of(error).and_then(|problem| problem.help.as_deref());
     for (index, line) in help.into_iter().flat_map(str::lines).enumerate() {
-        text.push_str(if index == 0 { "\n  help: " } else { "\n        " });
+        text.push_str(if index == 0 {
+            "\n  help: "
+        } else {
+            "\n        "
+        });
         text.push_str(line);
     }
     text
@@ -141,9 +149,11 @@ pub(crate) fn to_json(error: &anyhow::Error) -> serde_json::Value {
 
 /// The problem in the chain of an error, whether it stands there by itself or as a context.
 fn problem_of(error: &anyhow::Error) -> Option<&Problem> {
-    error
-        .downcast_ref::<Problem>()
-        .or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<Problem>()))
+    error.downcast_ref::<Problem>().or_else(|| {
+        error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<Problem>())
+    })
 }
 
 #[cfg(test)]

@@ -34,10 +34,14 @@ pub(crate) fn user_cache() -> Result<PathBuf> {
 /// # Errors
 /// The file system's, with the file's name.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
-        let mut temporary = tempfile::Builder::new().prefix(".aspire-host-").tempfile_in(folder)?;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".aspire-host-")
+            .tempfile_in(folder)?;
         temporary.write_all(bytes)?;
         set_mode(temporary.as_file(), mode)?;
         temporary.as_file().sync_all()?;
@@ -72,7 +76,9 @@ pub(crate) fn private_folder(path: &Path) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder.create(path).with_context(|| format!("cannot make the folder {}", path.display()))
+    builder
+        .create(path)
+        .with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 /// A text file, or none where there is none.
@@ -82,7 +88,14 @@ pub(crate) fn private_folder(path: &Path) -> Result<()> {
 pub(crate) fn read_optional(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
@@ -115,7 +128,8 @@ impl Lock {
     /// The file system's, with the file's name.
     pub(crate) fn wait(path: &Path) -> Result<Self> {
         let file = open_lock(path)?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock()
+            .with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(Self { file })
     }
 
@@ -149,9 +163,36 @@ pub(crate) fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
     let path = Path::new(relative);
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if relative.is_empty() || !path.components().all(plain) {
-        bail!(Problem::plugin(format!("`{relative}` leads out of the folder")));
+        bail!(Problem::plugin(format!(
+            "`{relative}` leads out of the folder"
+        )));
     }
     Ok(folder.join(path))
+}
+
+/// The way from one folder to another as a publisher writes it: relative, with `/`, beginning with
+/// `./` or `../` and ending with `/`; absolute where there is no relative one.
+pub(crate) fn way_back(from: &Path, to: &Path) -> String {
+    let from: Vec<_> = from
+        .components()
+        .filter(|c| *c != std::path::Component::CurDir)
+        .collect();
+    let to: Vec<_> = to.components().collect();
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if common == 0 || from[common..].contains(&std::path::Component::ParentDir) {
+        let whole: PathBuf = to.iter().collect();
+        return format!("{}/", whole.display());
+    }
+    let up = "../".repeat(from.len() - common);
+    let down: String = to[common..]
+        .iter()
+        .map(|part| format!("{}/", part.as_os_str().display()))
+        .collect();
+    if up.is_empty() {
+        format!("./{down}")
+    } else {
+        format!("{up}{down}")
+    }
 }
 
 #[cfg(test)]
@@ -169,7 +210,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
     }
 
@@ -187,25 +231,12 @@ mod tests {
     #[test]
     fn paths_stay_inside() {
         let folder = Path::new("/out");
-        assert_eq!(inside(folder, "a/b.yaml").unwrap(), Path::new("/out/a/b.yaml"));
+        assert_eq!(
+            inside(folder, "a/b.yaml").unwrap(),
+            Path::new("/out/a/b.yaml")
+        );
         for bad in ["", "/etc/passwd", "../x", "a/../../x"] {
             assert!(inside(folder, bad).is_err(), "{bad}");
         }
     }
-}
-
-/// The way from one folder to another as a publisher writes it: relative, with `/`, beginning with
-/// `./` or `../` and ending with `/`; absolute where there is no relative one.
-pub(crate) fn way_back(from: &Path, to: &Path) -> String {
-    let from: Vec<_> = from.components().filter(|c| *c != std::path::Component::CurDir).collect();
-    let to: Vec<_> = to.components().collect();
-    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if common == 0 || from[common..].contains(&std::path::Component::ParentDir) {
-        let whole: PathBuf = to.iter().collect();
-        return format!("{}/", whole.display());
-    }
-    let up = "../".repeat(from.len() - common);
-    let down: String =
-        to[common..].iter().map(|part| format!("{}/", part.as_os_str().display())).collect();
-    if up.is_empty() { format!("./{down}") } else { format!("{up}{down}") }
 }

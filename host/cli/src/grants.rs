@@ -54,7 +54,15 @@ pub(crate) fn settle(
         ceiling: ceiling.as_deref(),
     };
     let decision = decide(manifest, loaded.digest(), entry, allowed);
-    let open: Vec<Permission> = decision.to_ask().cloned().collect();
+    // A no is an answer too: what aspire.lock has for this very file is not asked again.
+    let answered = |one: &Permission| {
+        entry.is_some_and(|entry| entry.sha256 == loaded.digest() && entry.asked.contains(one))
+    };
+    let open: Vec<Permission> = decision
+        .to_ask()
+        .filter(|one| !answered(one))
+        .cloned()
+        .collect();
     if open.is_empty() || !may_ask || !host.ui.interactive {
         return Ok((decision, false));
     }
@@ -66,8 +74,14 @@ pub(crate) fn settle(
         asked: manifest.wishes.clone(),
         ..entry.clone()
     });
-    let allowed = Allowed { by_command: &by_command, ..allowed };
-    Ok((decide(manifest, loaded.digest(), seen.as_ref(), allowed), true))
+    let allowed = Allowed {
+        by_command: &by_command,
+        ..allowed
+    };
+    Ok((
+        decide(manifest, loaded.digest(), seen.as_ref(), allowed),
+        true,
+    ))
 }
 
 /// Asks for each permission; gives the granted ones.
@@ -84,7 +98,10 @@ fn ask(
         loaded.manifest().version,
         loaded.origin()
     ));
-    let added = decision.changed.as_ref().map_or(&[][..], |change| &change.added);
+    let added = decision
+        .changed
+        .as_ref()
+        .map_or(&[][..], |change| &change.added);
     let mut yes = Vec::new();
     for permission in open {
         let new = if added.contains(permission) {
@@ -93,7 +110,8 @@ fn ask(
             ""
         };
         let reason = visible(reason(loaded, permission), false);
-        host.ui.err(format!("  {permission}\n    It says: {reason}{new}"));
+        host.ui
+            .err(format!("  {permission}\n    It says: {reason}{new}"));
         if host.ui.confirm("  Grant it?")? {
             yes.push(permission.clone());
         }
@@ -127,7 +145,10 @@ pub(crate) fn tell(subject: Subject<'_>, decision: &Decision, diagnostics: &mut 
         )
         .by(subject.author)
         .blame(Blame::Plugin)
-        .help(format!("if you trust it: {}", command_with(shown, &change.added)));
+        .help(format!(
+            "if you trust it: {}",
+            command_with(shown, &change.added)
+        ));
         for permission in &change.added {
             let reason = reason(subject.loaded, permission);
             diagnostic = diagnostic.detail(format!("+ {permission}: {reason}"));
@@ -140,13 +161,24 @@ pub(crate) fn tell(subject: Subject<'_>, decision: &Decision, diagnostics: &mut 
     }
     let open: Vec<&Permission> = decision.to_ask().collect();
     if !open.is_empty() {
-        let list: Vec<String> = open.iter().map(|permission| format!("`{permission}`")).collect();
-        let mut diagnostic = Diagnostic::warning(
-            "not-granted",
-            format!("plugin `{shown}` asks for {}, which nobody has granted", list.join(", ")),
+        let list: Vec<String> = open
+            .iter()
+            .map(|permission| format!("`{permission}`"))
+            .collect();
+        // Whether it is missed shows later; then this is told with the error.
+        let mut diagnostic = Diagnostic::new(
+            Severity::Note,
+            crate::render::NOT_GRANTED,
+            format!(
+                "plugin `{shown}` asks for {}, which nobody has granted",
+                list.join(", ")
+            ),
         )
         .by(subject.author)
-        .help(format!("to grant: {}", command_with(shown, open.iter().copied())));
+        .help(format!(
+            "to grant: {}",
+            command_with(shown, open.iter().copied())
+        ));
         for permission in &open {
             let reason = reason(subject.loaded, permission);
             diagnostic = diagnostic.detail(format!("{permission}: {reason}"));
@@ -161,9 +193,11 @@ pub(crate) fn tell(subject: Subject<'_>, decision: &Decision, diagnostics: &mut 
                 "forbidden-by-operator",
                 "which the policy of this machine's operator forbids",
             ),
-            Missing::NotServed => {
-                (Severity::Note, "not-served", "which is not served by this version")
-            }
+            Missing::NotServed => (
+                Severity::Note,
+                "not-served",
+                "which is not served by this version",
+            ),
         };
         let message = format!("plugin `{shown}` asks for `{permission}`, {text}");
         diagnostics.push(Diagnostic::new(severity, code, message).by(subject.author));
@@ -171,11 +205,10 @@ pub(crate) fn tell(subject: Subject<'_>, decision: &Decision, diagnostics: &mut 
 }
 
 /// This command again, with the permissions granted. Values of parameters are left out of it.
-fn command_with<'a>(
-    plugin: &str,
-    permissions: impl IntoIterator<Item = &'a Permission>,
-) -> String {
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+fn command_with<'a>(plugin: &str, permissions: impl IntoIterator<Item = &'a Permission>) -> String {
+    let words = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
     let allow = permissions
         .into_iter()
         .map(|permission| format!("--allow {}", quote(&format!("{plugin}={permission}"))));
@@ -188,15 +221,23 @@ fn command_with<'a>(
 /// Words of a command line, values of `--param` replaced.
 fn without_values(words: impl Iterator<Item = String>) -> Vec<String> {
     let hide = |assignment: &str| {
-        format!("{}=VALUE", assignment.split_once('=').map_or("NAME", |(name, _)| name))
+        format!(
+            "{}=VALUE",
+            assignment.split_once('=').map_or("NAME", |(name, _)| name)
+        )
     };
-    let mut shown = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
     let mut is_value = false;
     for word in words {
+        // `param set NAME VALUE`
+        let before = |back: usize| shown.len().checked_sub(back).map(|at| shown[at].as_str());
+        let is_set = before(3) == Some("param") && before(2) == Some("set");
         shown.push(if is_value {
             hide(&word)
         } else if let Some(assignment) = word.strip_prefix("--param=") {
             format!("--param={}", hide(assignment))
+        } else if is_set && !word.starts_with('-') {
+            "VALUE".to_owned()
         } else {
             word.clone()
         });
@@ -224,9 +265,14 @@ pub(crate) fn parse_allow(option: &str) -> Result<(String, Vec<Permission>), Str
         .split_once('=')
         .filter(|(plugin, list)| !plugin.is_empty() && !list.is_empty())
         .ok_or_else(|| format!("--allow {option}: PLUGIN=PERMISSION is needed"))?;
-    let permissions: Result<Vec<Permission>, _> =
-        list.split(',').map(|one| Permission::parse(one.trim())).collect();
-    Ok((plugin.to_owned(), permissions.map_err(|error| format!("--allow {option}: {error}"))?))
+    let permissions: Result<Vec<Permission>, _> = list
+        .split(',')
+        .map(|one| Permission::parse(one.trim()))
+        .collect();
+    Ok((
+        plugin.to_owned(),
+        permissions.map_err(|error| format!("--allow {option}: {error}"))?,
+    ))
 }
 
 #[cfg(test)]
@@ -237,17 +283,46 @@ mod tests {
     fn options() {
         let (plugin, list) = parse_allow("redis=host-path,edit:redis").unwrap();
         assert_eq!(plugin, "redis");
-        assert_eq!(list, [Permission::HostPath, Permission::Edit("redis".into())]);
+        assert_eq!(
+            list,
+            [Permission::HostPath, Permission::Edit("redis".into())]
+        );
         assert!(parse_allow("redis").is_err());
         assert!(parse_allow("redis=").is_err());
-        assert!(parse_allow("x=fly").unwrap_err().contains("`fly` is no permission"));
+        assert!(
+            parse_allow("x=fly")
+                .unwrap_err()
+                .contains("`fly` is no permission")
+        );
     }
 
     #[test]
     fn commands_hide_values() {
-        let words = ["--param", "a=hunter2", "--param=b=hunter2", "run", "--param", "hunter2"];
+        let words = [
+            "--param",
+            "a=hunter2",
+            "--param=b=hunter2",
+            "run",
+            "--param",
+            "hunter2",
+        ];
         let shown = without_values(words.into_iter().map(str::to_owned));
-        assert_eq!(shown, ["--param", "a=VALUE", "--param=b=VALUE", "run", "--param", "NAME=VALUE"]);
+        assert_eq!(
+            shown,
+            [
+                "--param",
+                "a=VALUE",
+                "--param=b=VALUE",
+                "run",
+                "--param",
+                "NAME=VALUE"
+            ]
+        );
+        let words = ["param", "set", "key", "hunter2", "--quiet"].map(str::to_owned);
+        assert_eq!(
+            without_values(words.into_iter()),
+            ["param", "set", "key", "VALUE", "--quiet"]
+        );
         assert_eq!(quote("edit:*"), "'edit:*'");
         assert_eq!(quote("it's"), "'it'\\''s'");
     }

@@ -107,7 +107,12 @@ impl Instance {
         let name = format!("{app}-{id}");
         let data = files::user_data()?.join("instances").join(&name);
         let native = native_folder(&data, &name);
-        Ok(Self { id, state, data, native })
+        Ok(Self {
+            id,
+            state,
+            data,
+            native,
+        })
     }
 
     /// Where the control plane keeps records, logs and ports of this instance.
@@ -179,7 +184,10 @@ fn native_folder(data: &Path, name: &str) -> PathBuf {
             fs::metadata(folder).map_or(true, |found| found.permissions().mode() & 0o001 != 0)
         };
         let own = data.parent().and_then(Path::parent);
-        let outside = own.and_then(Path::parent).into_iter().flat_map(Path::ancestors);
+        let outside = own
+            .and_then(Path::parent)
+            .into_iter()
+            .flat_map(Path::ancestors);
         if is_root() && !outside.into_iter().all(can_pass) {
             return Path::new(SHARED).join("instances").join(name);
         }
@@ -205,7 +213,10 @@ fn make_native_folder(folder: &Path) -> Result<()> {
             Err(_) => files::user_data()?,
         };
         // To pass through, not to look into: what is private below is private by itself.
-        for own in folder.ancestors().take_while(|above| above.starts_with(&root)) {
+        for own in folder
+            .ancestors()
+            .take_while(|above| above.starts_with(&root))
+        {
             fs::set_permissions(own, fs::Permissions::from_mode(0o711))
                 .with_context(|| format!("cannot open the folder {}", own.display()))?;
         }
@@ -214,7 +225,10 @@ fn make_native_folder(folder: &Path) -> Result<()> {
 }
 
 fn running(owner: &str) -> Problem {
-    let pid = owner.lines().find_map(|line| line.strip_prefix("pid ")).unwrap_or("unknown");
+    let pid = owner
+        .lines()
+        .find_map(|line| line.strip_prefix("pid "))
+        .unwrap_or("unknown");
     Problem::app(format!("this instance runs already, as process {pid}"))
         .help("stop it first (Ctrl-C there), or run a second one beside it: `--instance NAME`")
 }
@@ -227,7 +241,10 @@ fn settle_id(here: &Path, state: &Path) -> Result<String> {
         Decision::Moved(id) => id,
         Decision::New => new_id(),
     };
-    let record = Record { id: id.clone(), path: path.into_owned() };
+    let record = Record {
+        id: id.clone(),
+        path: path.into_owned(),
+    };
     let text = serde_json::to_string(&record).context("cannot write the instance")?;
     files::write_atomically(&state.join("instance"), text.as_bytes(), 0o644)?;
     Ok(id)
@@ -240,8 +257,9 @@ fn read_both(state: &Path) -> (Option<Record>, Option<Record>) {
         serde_json::from_str(&fs::read_to_string(file).ok()?).ok()
     };
     let found = read(&state.join("instance")).filter(|record| named(&record.id).is_ok());
-    let original =
-        found.as_ref().and_then(|record| read(&Path::new(&record.path).join(STATE).join("instance")));
+    let original = found
+        .as_ref()
+        .and_then(|record| read(&Path::new(&record.path).join(STATE).join("instance")));
     (found, original)
 }
 
@@ -263,7 +281,9 @@ fn canonical(folder: &Path) -> Result<PathBuf> {
 fn named(name: &str) -> Result<String> {
     match ResourceName::new(name) {
         Ok(name) if name.as_str().len() <= 32 => Ok(name.as_str().to_ascii_lowercase()),
-        Ok(name) => bail!(Problem::usage(format!("--instance {name}: at most 32 characters"))),
+        Ok(name) => bail!(Problem::usage(format!(
+            "--instance {name}: at most 32 characters"
+        ))),
         Err(error) => bail!(Problem::usage(format!("--instance: {error}"))),
     }
 }
@@ -285,64 +305,13 @@ fn new_id() -> String {
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may contain anything; field 22 is the twentieth after it.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(id: &str, path: &str) -> Record {
-        Record { id: id.into(), path: path.into() }
-    }
-
-    #[test]
-    fn copies_are_new_and_moves_are_not() {
-        let found = record("abc", "/work/shop");
-        assert_eq!(decide(None, "/work/shop", None), Decision::New);
-        assert_eq!(decide(Some(&found), "/work/shop", Some(&found)), Decision::Keep("abc".into()));
-        assert_eq!(decide(Some(&found), "/work/copy", Some(&found)), Decision::New);
-        assert_eq!(decide(Some(&found), "/work/moved", None), Decision::Moved("abc".into()));
-        let other = record("xyz", "/work/shop");
-        assert_eq!(
-            decide(Some(&found), "/work/moved", Some(&other)),
-            Decision::Moved("abc".into())
-        );
-    }
-
-    #[test]
-    fn ids_are_names() {
-        for _ in 0..100 {
-            assert_eq!(named(&new_id()).unwrap().len(), 8);
-        }
-        assert!(named("../x").is_err());
-        assert!(named(&"x".repeat(33)).is_err());
-        assert_eq!(named("Second").unwrap(), "second");
-    }
-
-    #[test]
-    fn a_folder_keeps_its_id_when_moved_and_not_when_copied() {
-        let root = tempfile::tempdir().unwrap();
-        let first = root.path().join("a b");
-        fs::create_dir(&first).unwrap();
-        let here = canonical(&first).unwrap();
-        let state = make_state_folder(&here).unwrap();
-        let id = settle_id(&here, &state).unwrap();
-        assert_eq!(settle_id(&here, &state).unwrap(), id);
-        assert_eq!(fs::read_to_string(state.join(".gitignore")).unwrap(), "*\n");
-
-        let copy = canonical(root.path()).unwrap().join("copy");
-        let copied_state = make_state_folder_in(&copy);
-        fs::copy(state.join("instance"), copied_state.join("instance")).unwrap();
-        assert_ne!(settle_id(&copy, &copied_state).unwrap(), id);
-
-        let moved = canonical(root.path()).unwrap().join("moved");
-        fs::rename(&here, &moved).unwrap();
-        assert_eq!(settle_id(&moved, &moved.join(STATE)).unwrap(), id);
-    }
-
-    fn make_state_folder_in(folder: &Path) -> PathBuf {
-        fs::create_dir(folder).unwrap();
-        make_state_folder(folder).unwrap()
-    }
-}
+mod tests;

@@ -11,7 +11,9 @@ use crate::{env, files};
 pub(crate) fn plugin_path(options: &[PathBuf]) -> Vec<PathBuf> {
     let mut folders = options.to_vec();
     folders.extend(env::plugin_path());
-    let binary = std::env::current_exe().ok().and_then(|file| fs::canonicalize(file).ok());
+    let binary = std::env::current_exe()
+        .ok()
+        .and_then(|file| fs::canonicalize(file).ok());
     if let Some(folder) = binary.as_deref().and_then(Path::parent) {
         folders.extend(beside(folder));
     }
@@ -39,7 +41,10 @@ fn beside(folder: &Path) -> Vec<PathBuf> {
 
 /// The name that a plugin goes by where nobody gave it one: its file's, without `.wasm`.
 pub(crate) fn alias_of(source: &str) -> &str {
-    let file = source.rsplit(['/', std::path::MAIN_SEPARATOR]).next().unwrap_or(source);
+    let file = source
+        .rsplit(['/', std::path::MAIN_SEPARATOR])
+        .next()
+        .unwrap_or(source);
     file.strip_suffix(".wasm").unwrap_or(file)
 }
 
@@ -51,10 +56,21 @@ mod tests {
     fn order_of_folders() {
         let folders = plugin_path(&["/first".into(), "/first".into()]);
         assert_eq!(folders[0], Path::new("/first"));
-        assert_eq!(folders.iter().filter(|folder| folder.ends_with("first")).count(), 1);
+        assert_eq!(
+            folders
+                .iter()
+                .filter(|folder| folder.ends_with("first"))
+                .count(),
+            1
+        );
         assert_eq!(
             beside(Path::new("/t/debug")),
-            ["/t/debug/plugins", "/t/plugins", "/t/lib/aspire-host/plugins"].map(PathBuf::from)
+            [
+                "/t/debug/plugins",
+                "/t/plugins",
+                "/t/lib/aspire-host/plugins"
+            ]
+            .map(PathBuf::from)
         );
         assert_eq!(alias_of("./plugins/redis.wasm"), "redis");
         assert_eq!(alias_of("redis"), "redis");

@@ -32,7 +32,7 @@ use crate::host::Host;
 use crate::project::Reported;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(args::gathered(std::env::args_os()));
     let host = match Host::new(cli.global.clone()) {
         Ok(host) => host,
         Err(error) => return fail(&ui::Ui::new(cli.global.output, false, false), &error),
@@ -54,7 +54,7 @@ fn fail(ui: &ui::Ui, error: &anyhow::Error) -> ExitCode {
             } else {
                 ui.err(error::describe(error));
             }
-            if env::backtrace() {
+            if ui.verbose && env::backtrace() {
                 ui.err(error.backtrace().to_string());
             }
             exit

@@ -101,7 +101,11 @@ impl Given {
             })?,
             None => BTreeMap::new(),
         };
-        Ok(Self { options: parse_options(options)?, variables, dotenv })
+        Ok(Self {
+            options: parse_options(options)?,
+            variables,
+            dotenv,
+        })
     }
 
     /// Names that `--param` gave.
@@ -118,16 +122,25 @@ fn parse_options(options: &[String]) -> Result<BTreeMap<String, String>> {
         let Some((name, value)) = option.split_once('=') else {
             bail!(Problem::usage("--param needs NAME=VALUE or NAME=@FILE"));
         };
-        values.insert(name.to_owned(), literal_or_file(value).with_context(|| format!("--param {name}"))?);
+        values.insert(
+            name.to_owned(),
+            literal_or_file(value).with_context(|| format!("--param {name}"))?,
+        );
     }
     Ok(values)
 }
 
 /// The text itself, or what is in the file behind an `@`.
 pub(crate) fn literal_or_file(value: &str) -> Result<String> {
-    let Some(path) = value.strip_prefix('@') else { return Ok(value.to_owned()) };
+    let Some(path) = value.strip_prefix('@') else {
+        return Ok(value.to_owned());
+    };
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    Ok(text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).to_owned())
+    Ok(text
+        .strip_suffix('\n')
+        .map(|text| text.strip_suffix('\r').unwrap_or(text))
+        .unwrap_or(&text)
+        .to_owned())
 }
 
 /// What the sources say about one parameter.
@@ -144,9 +157,19 @@ pub(crate) enum Found {
 }
 
 /// Asks the sources in their order.
-pub(crate) fn find(name: &str, parameter: &Parameter, given: &Given, store: &store::Values) -> Found {
+pub(crate) fn find(
+    name: &str,
+    parameter: &Parameter,
+    given: &Given,
+    store: &store::Values,
+) -> Found {
     let variable = variable_of(name);
-    let value = |text: &String, origin: Origin| Found::Value(Value { text: text.clone(), origin });
+    let value = |text: &String, origin: Origin| {
+        Found::Value(Value {
+            text: text.clone(),
+            origin,
+        })
+    };
     if let Some(text) = given.options.get(name) {
         return value(text, Origin::Option);
     }
@@ -185,7 +208,9 @@ pub(crate) fn resolve(model: &AppModel, given: &Given, store: &store::Values) ->
     let mut resolved = Resolved::default();
     let mut defaults: Vec<(String, Expression)> = Vec::new();
     for resource in model.iter() {
-        let Some(parameter) = resource.parameter() else { continue };
+        let Some(parameter) = resource.parameter() else {
+            continue;
+        };
         let name = resource.name.as_str();
         match find(name, parameter, given, store) {
             Found::Value(value) => {
@@ -201,15 +226,25 @@ pub(crate) fn resolve(model: &AppModel, given: &Given, store: &store::Values) ->
     // A default may refer to other parameters, in any order.
     while !defaults.is_empty() {
         let before = defaults.len();
-        defaults.retain(|(name, default)| match default_text(default, &resolved.values) {
-            Some(text) => {
-                resolved.values.insert(name.clone(), Value { text, origin: Origin::Default });
-                false
-            }
-            None => true,
-        });
+        defaults.retain(
+            |(name, default)| match default_text(default, &resolved.values) {
+                Some(text) => {
+                    resolved.values.insert(
+                        name.clone(),
+                        Value {
+                            text,
+                            origin: Origin::Default,
+                        },
+                    );
+                    false
+                }
+                None => true,
+            },
+        );
         if defaults.len() == before {
-            resolved.missing.extend(defaults.into_iter().map(|(name, _)| name));
+            resolved
+                .missing
+                .extend(defaults.into_iter().map(|(name, _)| name));
             break;
         }
     }
@@ -236,15 +271,23 @@ fn default_text(default: &Expression, values: &BTreeMap<String, Value>) -> Optio
 /// What to say about a parameter without a value where nobody can be asked.
 pub(crate) fn missing_diagnostic(model: &AppModel, name: &str) -> Diagnostic {
     let resource = model.get(name);
-    let secret = resource.and_then(|r| r.parameter()).is_some_and(|p| p.secret);
-    let word = if secret { "secret parameter" } else { "parameter" };
-    let mut diagnostic =
-        Diagnostic::error("missing-parameter", format!("the {word} `{name}` has no value"))
-            .about(name)
-            .help(format!(
-                "set it: `aspire-host param set {name}`, or the environment variable {}",
-                variable_of(name)
-            ));
+    let secret = resource
+        .and_then(|r| r.parameter())
+        .is_some_and(|p| p.secret);
+    let word = if secret {
+        "secret parameter"
+    } else {
+        "parameter"
+    };
+    let mut diagnostic = Diagnostic::error(
+        "missing-parameter",
+        format!("the {word} `{name}` has no value"),
+    )
+    .about(name)
+    .help(format!(
+        "set it: `aspire-host param set {name}`, or the environment variable {}",
+        variable_of(name)
+    ));
     if let Some(resource) = resource {
         diagnostic = diagnostic.by(&resource.origin);
     }
@@ -253,13 +296,21 @@ pub(crate) fn missing_diagnostic(model: &AppModel, name: &str) -> Diagnostic {
 
 /// `--param` for something that is no parameter of the model.
 pub(crate) fn check_options(model: &AppModel, given: &Given) -> Diagnostics {
-    let names = || model.iter().filter(|r| r.parameter().is_some()).map(|r| r.name.as_str());
+    let names = || {
+        model
+            .iter()
+            .filter(|r| r.parameter().is_some())
+            .map(|r| r.name.as_str())
+    };
     given
         .option_names()
         .filter(|name| !names().any(|known| known == *name))
         .map(|name| {
-            Diagnostic::error("unknown-parameter", format!("--param: there is no parameter `{name}`"))
-                .suggest(name, names())
+            Diagnostic::error(
+                "unknown-parameter",
+                format!("--param: there is no parameter `{name}`"),
+            )
+            .suggest(name, names())
         })
         .collect()
 }

@@ -75,7 +75,9 @@ impl Set {
         if self.lock.plugins.is_empty() && !path.exists() {
             return Ok(());
         }
-        self.lock.write(&path).with_context(|| format!("cannot write {}", path.display()))
+        self.lock
+            .write(&path)
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The manifest id behind an id or alias.
@@ -94,7 +96,9 @@ impl Member {
 
     /// The name that the user knows it by.
     fn shown(&self) -> &str {
-        self.aliases.first().map_or(self.loaded.id(), String::as_str)
+        self.aliases
+            .first()
+            .map_or(self.loaded.id(), String::as_str)
     }
 }
 
@@ -104,7 +108,9 @@ impl Member {
 /// The machine cannot run WebAssembly.
 pub(crate) fn engine(host: &Host) -> Result<PluginHost> {
     let config = Config {
-        cache_dir: files::user_cache().ok().map(|folder| folder.join("plugins")),
+        cache_dir: files::user_cache()
+            .ok()
+            .map(|folder| folder.join("plugins")),
         plugin_path: locate::plugin_path(&host.options.plugin_path),
         ..Config::default()
     };
@@ -126,14 +132,19 @@ pub(crate) fn load(
     let mut diagnostics = Diagnostics::new();
     let mentions = mentions(host, entries, folder);
     if mentions.is_empty() {
-        for option in &host.options.allow {
-            bail!(Problem::usage(format!("--allow {option}: no plugin is loaded")));
+        if let Some(option) = host.options.allow.first() {
+            bail!(Problem::usage(format!(
+                "--allow {option}: no plugin is loaded"
+            )));
         }
         return Ok((Set::default(), diagnostics));
     }
     let engine = engine(host)?;
     diagnostics.extend(engine.warnings().iter().cloned());
-    let sources: Vec<Source> = mentions.iter().map(|mention| mention.source.clone()).collect();
+    let sources: Vec<Source> = mentions
+        .iter()
+        .map(|mention| mention.source.clone())
+        .collect();
     let result = engine.load(&sources);
     let mut errors = result.errors.iter();
     let mut members: BTreeMap<String, Member> = BTreeMap::new();
@@ -145,29 +156,27 @@ pub(crate) fn load(
             continue;
         };
         diagnostics.extend(loaded.warnings().iter().cloned());
-        let member = members.entry(loaded.id().to_owned()).or_insert_with(|| Member {
-            loaded,
-            aliases: Vec::new(),
-            operator: false,
-            author: mention.author.clone(),
-            in_app: false,
-            by_app: Vec::new(),
-            by_command: Vec::new(),
-        });
+        let member = members
+            .entry(loaded.id().to_owned())
+            .or_insert_with(|| Member {
+                loaded,
+                aliases: Vec::new(),
+                operator: false,
+                author: mention.author.clone(),
+                in_app: false,
+                by_app: Vec::new(),
+                by_command: Vec::new(),
+            });
         member.in_app |= matches!(mention.author, Author::App { .. });
         member.operator |= mention.operator;
         if !member.aliases.contains(&mention.alias) {
             member.aliases.push(mention.alias.clone());
         }
         for (text, span) in &mention.allow {
-            match Permission::parse(text) {
-                Ok(permission) => {
-                    check_wanted(member, &permission, Some(span), &mut diagnostics);
-                    member.by_app.push(permission);
-                }
-                Err(error) => diagnostics.push(
-                    Diagnostic::error("bad-permission", error.to_string()).at(span.clone()),
-                ),
+            // What is no permission is the parser's to tell.
+            if let Ok(permission) = Permission::parse(text) {
+                check_wanted(member, &permission, Some(span), &mut diagnostics);
+                member.by_app.push(permission);
             }
         }
     }
@@ -176,8 +185,17 @@ pub(crate) fn load(
         member.aliases.sort();
     }
     apply_options(host, &mut members, &diagnostics)?;
-    let mut set = Set { members, ..Set::default() };
-    settle(host, &mut set, in_app.then_some(folder), may_ask, &mut diagnostics)?;
+    let mut set = Set {
+        members,
+        ..Set::default()
+    };
+    settle(
+        host,
+        &mut set,
+        in_app.then_some(folder),
+        may_ask,
+        &mut diagnostics,
+    )?;
     Ok((set, diagnostics))
 }
 
@@ -186,14 +204,18 @@ fn mentions(host: &Host, entries: &[PluginEntry], folder: &Path) -> Vec<Mention>
         alias: entry.alias.clone(),
         source: Source::named(entry.source.as_str(), folder),
         operator: entry.operator,
-        author: Author::App { span: entry.span.clone() },
+        author: Author::App {
+            span: entry.span.clone(),
+        },
         allow: entry.allow.clone(),
     });
     let on_command_line = host.options.plugins.iter().map(|value| Mention {
         alias: locate::alias_of(value).to_owned(),
         source: Source::named(value.as_str(), host.here.as_path()),
         operator: false,
-        author: Author::Option { text: format!("--plugin {value}").into() },
+        author: Author::Option {
+            text: format!("--plugin {value}").into(),
+        },
         allow: Vec::new(),
     });
     in_app.chain(on_command_line).collect()
@@ -213,7 +235,10 @@ fn check_wanted(
     diagnostics.push(
         Diagnostic::warning(
             "unused-grant",
-            format!("plugin `{}` does not ask for `{permission}`: granting it does nothing", member.shown()),
+            format!(
+                "plugin `{}` does not ask for `{permission}`: granting it does nothing",
+                member.shown()
+            ),
         )
         .at(span.cloned()),
     );
@@ -233,7 +258,9 @@ fn apply_options(host: &Host, members: &mut [Member], found: &Diagnostics) -> Re
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("loaded are: {}", names.join(", ")),
             };
-            bail!(Problem::usage(format!("--allow {option}: there is no plugin `{name}`")).help(help));
+            bail!(
+                Problem::usage(format!("--allow {option}: there is no plugin `{name}`")).help(help)
+            );
         };
         member.by_command.extend(permissions);
     }
@@ -270,9 +297,12 @@ fn settle(
         answered |= asked && member.in_app;
         grants::tell(subject, &decision, diagnostics);
         if member.in_app {
-            set.lock.plugins.insert(member.loaded.id().to_owned(), decision.entry);
+            set.lock
+                .plugins
+                .insert(member.loaded.id().to_owned(), decision.entry);
         }
-        set.plugins.push(member.loaded.with_grants(decision.granted, member.operator));
+        set.plugins
+            .push(member.loaded.with_grants(decision.granted, member.operator));
     }
     if answered
         && !diagnostics.has_errors()

@@ -12,12 +12,17 @@ pub(crate) fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
         let path = PathBuf::from(program);
         return is_executable(&path).then_some(path);
     }
-    folders.iter().map(|folder| folder.join(program)).find(|path| is_executable(path))
+    folders
+        .iter()
+        .map(|folder| folder.join(program))
+        .find(|path| is_executable(path))
 }
 
 /// Whether a file can be run.
 pub(crate) fn is_executable(path: &Path) -> bool {
-    let Ok(metadata) = fs::metadata(path) else { return false };
+    let Ok(metadata) = fs::metadata(path) else {
+        return false;
+    };
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -50,8 +55,11 @@ pub(crate) fn port_problem(port: u16, udp: bool) -> Option<std::io::Error> {
 
 /// The process that holds a port: `redis-server (pid 42)`, where this user can see it.
 pub(crate) fn port_holder(port: u16, udp: bool) -> Option<String> {
-    let tables: [&str; 2] =
-        if udp { ["/proc/net/udp", "/proc/net/udp6"] } else { ["/proc/net/tcp", "/proc/net/tcp6"] };
+    let tables: [&str; 2] = if udp {
+        ["/proc/net/udp", "/proc/net/udp6"]
+    } else {
+        ["/proc/net/tcp", "/proc/net/tcp6"]
+    };
     let inodes: Vec<String> = tables
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
@@ -60,14 +68,24 @@ pub(crate) fn port_holder(port: u16, udp: bool) -> Option<String> {
     if inodes.is_empty() {
         return None;
     }
-    let links: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    let links: Vec<String> = inodes
+        .iter()
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect();
     for process in fs::read_dir("/proc").ok()?.flatten() {
         let name = process.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
         let holds = files.flatten().any(|file| {
-            fs::read_link(file.path())
-                .is_ok_and(|link| links.iter().any(|wanted| link.as_os_str() == wanted.as_str()))
+            fs::read_link(file.path()).is_ok_and(|link| {
+                links
+                    .iter()
+                    .any(|wanted| link.as_os_str() == wanted.as_str())
+            })
         });
         if holds {
             let command = fs::read_to_string(process.path().join("comm")).unwrap_or_default();

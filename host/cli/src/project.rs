@@ -40,7 +40,11 @@ pub(crate) fn open(host: &Host) -> Result<Project> {
         let (set, found) = plugins::load(host, &app.document.plugins, &app.folder, in_app, true)?;
         let mut diagnostics = app.diagnostics.clone();
         diagnostics.extend(found);
-        return Ok(Project { app, set, diagnostics });
+        return Ok(Project {
+            app,
+            set,
+            diagnostics,
+        });
     }
     open_alone(host)
 }
@@ -51,11 +55,15 @@ fn open_alone(host: &Host) -> Result<Project> {
     let mut document = None;
     for member in &set.members {
         let descriptor = member.loaded.descriptor();
-        let Some(kind) = descriptor.kinds.first() else { continue };
+        let Some(kind) = descriptor.kinds.first() else {
+            continue;
+        };
         let name = member.loaded.id();
         let kind = format!("{}/{}", descriptor.id, kind.name);
         let because = format!("--plugin {}", member.aliases.join(", "));
-        let Some(single) = source::single(name, name, &kind, &because) else { continue };
+        let Some(single) = source::single(name, name, &kind, &because) else {
+            continue;
+        };
         match &mut document {
             None => document = Some(single),
             Some(whole) => whole.resources.extend(single.resources),
@@ -67,8 +75,10 @@ fn open_alone(host: &Host) -> Result<Project> {
             let exit = render::report(&host.ui, &Sources::default(), &diagnostics);
             bail!(Reported(exit));
         }
-        None => bail!(Problem::app("none of these plugins has a kind that could run alone")
-            .help("write an aspire.toml: `aspire-host init`")),
+        None => bail!(
+            Problem::app("none of these plugins has a kind that could run alone")
+                .help("write an aspire.toml: `aspire-host init`")
+        ),
     };
     let app = App {
         folder: host.here.clone(),
@@ -77,7 +87,11 @@ fn open_alone(host: &Host) -> Result<Project> {
         sources: Sources::default(),
         diagnostics: Diagnostics::new(),
     };
-    Ok(Project { app, set, diagnostics })
+    Ok(Project {
+        app,
+        set,
+        diagnostics,
+    })
 }
 
 /// Everything that had to be said has been said; only the exit code is left.
@@ -90,9 +104,18 @@ impl Project {
     ///
     /// # Errors
     /// Options that make no sense.
-    pub(crate) fn compile(&self, host: &Host, mode: Mode, keep_stages: bool) -> Result<Compilation> {
+    pub(crate) fn compile(
+        &self,
+        host: &Host,
+        mode: Mode,
+        keep_stages: bool,
+    ) -> Result<Compilation> {
         let options = self.options(host, mode, keep_stages)?;
-        Ok(pipeline::compile(&self.app.document, &self.set.plugins, &options))
+        Ok(pipeline::compile(
+            &self.app.document,
+            &self.set.plugins,
+            &options,
+        ))
     }
 
     /// The compiler's options.
@@ -105,20 +128,33 @@ impl Project {
             let (place, plugin) = option
                 .rsplit_once('=')
                 .ok_or_else(|| force_owner_usage(option))?;
-            let (resource, fact) = place.split_once(':').ok_or_else(|| force_owner_usage(option))?;
+            let (resource, fact) = place
+                .split_once(':')
+                .ok_or_else(|| force_owner_usage(option))?;
             let id = self.set.id_of(plugin).ok_or_else(|| {
-                Problem::usage(format!("--force-owner {option}: there is no plugin `{plugin}`"))
+                Problem::usage(format!(
+                    "--force-owner {option}: there is no plugin `{plugin}`"
+                ))
             })?;
             forced.insert((resource.to_owned(), fact.to_owned()), id.to_owned());
         }
-        Ok(Options { mode, forced, parameters: self.known_parameters(host)?, keep_stages })
+        Ok(Options {
+            mode,
+            forced,
+            parameters: self.known_parameters(host)?,
+            keep_stages,
+        })
     }
 
     /// Plain parameters of the app file that have a value already. What plugins declare is not
     /// known yet.
     fn known_parameters(&self, host: &Host) -> Result<BTreeMap<String, String>> {
         let document = &self.app.document;
-        if document.parameters.iter().all(|entry| entry.parameter.secret) {
+        if document
+            .parameters
+            .iter()
+            .all(|entry| entry.parameter.secret)
+        {
             return Ok(BTreeMap::new());
         }
         let wanted = host.options.instance.as_deref();
@@ -126,7 +162,11 @@ impl Project {
             Some(instance) => Store::new(instance.data).load()?,
             None => Values::default(),
         };
-        let names: Vec<&str> = document.parameters.iter().map(|entry| entry.name.as_str()).collect();
+        let names: Vec<&str> = document
+            .parameters
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
         let given = Given::read(&host.options.params, self.folder(), &names)?;
         let value = |entry: &ParameterEntry| {
             let name = entry.name.as_str();
@@ -137,7 +177,12 @@ impl Project {
             };
             Some((name.to_owned(), text))
         };
-        Ok(document.parameters.iter().filter(|entry| !entry.parameter.secret).filter_map(value).collect())
+        Ok(document
+            .parameters
+            .iter()
+            .filter(|entry| !entry.parameter.secret)
+            .filter_map(value)
+            .collect())
     }
 
     /// The model, with everything that was found on the way told.
@@ -166,7 +211,11 @@ impl Project {
 
     /// Tells findings when there are errors among them.
     fn stop_on_errors(&self, host: &Host, diagnostics: &Diagnostics) -> Result<()> {
-        if diagnostics.has_errors() { self.tell(host, diagnostics) } else { Ok(()) }
+        if diagnostics.has_errors() {
+            self.tell(host, diagnostics)
+        } else {
+            Ok(())
+        }
     }
 
     /// The folder of the app.
@@ -176,6 +225,8 @@ impl Project {
 }
 
 fn force_owner_usage(option: &str) -> Problem {
-    Problem::usage(format!("--force-owner {option}: RESOURCE:FACT=PLUGIN is needed"))
-        .help("such as --force-owner cache:env.MODE=redis")
+    Problem::usage(format!(
+        "--force-owner {option}: RESOURCE:FACT=PLUGIN is needed"
+    ))
+    .help("such as --force-owner cache:env.MODE=redis")
 }

@@ -14,6 +14,10 @@ use serde_json::{Value as Json, json};
 use crate::error::Exit;
 use crate::ui::{Ui, visible};
 
+/// Code of the note that a permission was not granted: it is what the user has to read when a
+/// plugin failed for want of it.
+pub(crate) const NOT_GRANTED: &str = "not-granted";
+
 /// The texts that spans point into, by the name that spans have for them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources(BTreeMap<Arc<str>, Arc<str>>);
@@ -49,7 +53,8 @@ pub(crate) fn report(ui: &Ui, sources: &Sources, diagnostics: &Diagnostics) -> E
         if ui.quiet && diagnostic.severity != Severity::Error {
             continue;
         }
-        if diagnostic.severity == Severity::Note && !ui.verbose {
+        let wanted = ui.verbose || exit == Exit::Plugin && diagnostic.code == NOT_GRANTED;
+        if diagnostic.severity == Severity::Note && !wanted {
             continue;
         }
         ui.err(render(&renderer, sources, diagnostic));
@@ -63,14 +68,27 @@ pub(crate) fn report(ui: &Ui, sources: &Sources, diagnostics: &Diagnostics) -> E
 
 /// Columns to break lines at: the terminal's, or what a reader of a file is used to.
 fn width(ui: &Ui) -> usize {
-    let terminal = || crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns));
-    let columns = if ui.err_is_terminal { terminal() } else { crate::env::columns() };
+    let terminal = || {
+        crossterm::terminal::size()
+            .ok()
+            .map(|(columns, _)| usize::from(columns))
+    };
+    let columns = if ui.err_is_terminal {
+        terminal()
+    } else {
+        crate::env::columns()
+    };
     columns.unwrap_or(120).clamp(60, 200)
 }
 
 /// `2 errors, 1 warning`
 pub(crate) fn count(diagnostics: &Diagnostics) -> String {
-    let number = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let number = |severity| {
+        diagnostics
+            .iter()
+            .filter(|d| d.severity == severity)
+            .count()
+    };
     let say = |number: usize, word: &str| {
         format!("{number} {word}{}", if number == 1 { "" } else { "s" })
     };
@@ -83,7 +101,12 @@ pub(crate) fn count(diagnostics: &Diagnostics) -> String {
 
 /// For programs.
 pub(crate) fn to_json(diagnostics: &Diagnostics) -> Json {
-    let number = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let number = |severity| {
+        diagnostics
+            .iter()
+            .filter(|d| d.severity == severity)
+            .count()
+    };
     json!({
         "diagnostics": diagnostics,
         "errors": number(Severity::Error),
@@ -99,7 +122,10 @@ pub(crate) fn render(renderer: &Renderer, sources: &Sources, diagnostic: &Diagno
         Severity::Note => Level::NOTE,
     };
     let title = visible(&diagnostic.message, false);
-    let mut group = level.primary_title(title).id(diagnostic.code.as_str()).elements(Vec::<Element<'_>>::new());
+    let mut group = level
+        .primary_title(title)
+        .id(diagnostic.code.as_str())
+        .elements(Vec::<Element<'_>>::new());
     let mut related: Vec<&(Span, String)> = diagnostic.related.iter().collect();
     if let Some(span) = &diagnostic.span {
         let same_file = |other: &&(Span, String)| other.0.file == span.file;
@@ -110,7 +136,9 @@ pub(crate) fn render(renderer: &Renderer, sources: &Sources, diagnostic: &Diagno
                     .annotation(AnnotationKind::Primary.span(clip(text, span)));
                 for (place, words) in related.iter().filter(|other| same_file(other)) {
                     snippet = snippet.annotation(
-                        AnnotationKind::Context.span(clip(text, place)).label(words.as_str()),
+                        AnnotationKind::Context
+                            .span(clip(text, place))
+                            .label(words.as_str()),
                     );
                 }
                 related.retain(|other| !same_file(other));
@@ -148,18 +176,31 @@ pub(crate) fn render(renderer: &Renderer, sources: &Sources, diagnostic: &Diagno
 
 fn origin(span: &Span) -> Origin<'_> {
     let origin = Origin::path(span.file.as_ref());
-    if span.line == 0 { origin } else { origin.line(span.line) }
+    // A place in no text is a name alone.
+    if span.line == 0 || span.end == 0 {
+        origin
+    } else {
+        origin.line(span.line)
+    }
 }
 
 fn visible_lines(text: &str) -> String {
-    text.lines().map(|line| visible(line, false)).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| visible(line, false))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// An author without the place that the snippet shows anyway.
 fn describe_author(author: &Author) -> String {
     match author {
         Author::Host { pass, .. } => format!("the host, pass {pass}"),
-        Author::Plugin { plugin, version, pass, .. } => {
+        Author::Plugin {
+            plugin,
+            version,
+            pass,
+            ..
+        } => {
             format!("plugin {plugin} {version}, pass {pass}")
         }
         Author::App { span } => span.to_string(),
@@ -178,87 +219,11 @@ fn clip(text: &str, span: &Span) -> Range<usize> {
     };
     let start = floor(span.start);
     let end = floor(span.end.max(span.start));
-    let line_end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    let line_end = text[start..]
+        .find('\n')
+        .map_or(text.len(), |length| start + length);
     start..end.min(line_end).max(start)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use insta::assert_snapshot;
-
-    const TEXT: &str = "name = \"shop\"\n\n[resources.cache]\nkind = \"rediss\"\nmode = 1\n";
-
-    fn span(part: &str) -> Span {
-        let start = TEXT.find(part).unwrap();
-        let line = TEXT[..start].lines().count().max(1);
-        Span { file: "aspire.toml".into(), start, end: start + part.len(), line }
-    }
-
-    fn show(diagnostic: &Diagnostic) -> String {
-        let mut sources = Sources::default();
-        sources.add("aspire.toml".into(), TEXT.into());
-        render(&Renderer::plain(), &sources, diagnostic)
-    }
-
-    #[test]
-    fn with_line_and_help() {
-        let diagnostic = Diagnostic::error("unknown-kind", "there is no kind `rediss`")
-            .at(span("\"rediss\""))
-            .help("did you mean `redis`?");
-        assert_snapshot!(show(&diagnostic), @r#"
-        error[unknown-kind]: there is no kind `rediss`
-         --> aspire.toml:4:8
-          |
-        4 | kind = "rediss"
-          |        ^^^^^^^^
-          |
-          = help: did you mean `redis`?
-        "#);
-    }
-
-    #[test]
-    fn with_relations_authors_and_details() {
-        let author = Author::Plugin {
-            plugin: "acme/policy".into(),
-            version: "1.0.0".into(),
-            pass: "label".into(),
-            cause: Some(span("[resources.cache]")),
-            operator: false,
-        };
-        let elsewhere = Span { file: "other.toml".into(), start: 0, end: 1, line: 7 };
-        let diagnostic = Diagnostic::warning("conflict", "two \u{1b}[31mvalues")
-            .at(span("mode = 1"))
-            .by(&author)
-            .related(span("\"rediss\""), "the other one")
-            .related(elsewhere, "and there")
-            .detail("guest backtrace:\n  0: frame");
-        assert_snapshot!(show(&diagnostic), @"");
-    }
-
-    #[test]
-    fn without_a_place() {
-        let diagnostic = Diagnostic::error("no-engine", "nothing answers").help("start it");
-        assert_snapshot!(show(&diagnostic), @"");
-    }
-
-    #[test]
-    fn spans_are_clipped() {
-        let broken = Span { file: "f".into(), start: 1, end: 99, line: 1 };
-        assert_eq!(clip("äb\nc", &broken), 0..3);
-        let behind = Span { file: "f".into(), start: 50, end: 60, line: 1 };
-        assert_eq!(clip("ab", &behind), 2..2);
-    }
-
-    #[test]
-    fn counts() {
-        let list: Diagnostics = [
-            Diagnostic::error("a", "a"),
-            Diagnostic::error("b", "b"),
-            Diagnostic::warning("c", "c"),
-        ]
-        .into_iter()
-        .collect();
-        assert_eq!(count(&list), "2 errors, 1 warning");
-    }
-}
+mod tests;

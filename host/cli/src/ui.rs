@@ -87,7 +87,9 @@ impl Ui {
         let text = text.as_ref();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         // Nobody is left to tell when standard error is closed.
-        let _ = io::stderr().lock().write_all(format!("{text}{end}").as_bytes());
+        let _ = io::stderr()
+            .lock()
+            .write_all(format!("{text}{end}").as_bytes());
     }
 
     /// Progress and remarks.
@@ -226,7 +228,10 @@ mod tests {
         assert_eq!(visible("plain ü\ttext", true), "plain ü\ttext");
         assert_eq!(visible("a\u{1b}[31mred", true), "a\u{1b}[31mred\u{1b}[0m");
         assert_eq!(visible("a\u{1b}[31mred", false), "ared");
-        assert_eq!(visible("\u{1b}]0;title\u{7}", true), "\\u{1b}]0;title\\u{7}");
+        assert_eq!(
+            visible("\u{1b}]0;title\u{7}", true),
+            "\\u{1b}]0;title\\u{7}"
+        );
         assert_eq!(visible("\u{1b}[2J", true), "\\u{1b}[2J");
         assert_eq!(visible("over\rwritten\r", true), "over\\rwritten");
         assert_eq!(visible("a\u{202e}b", true), "a\\u{202e}b");

@@ -10,6 +10,9 @@ use aspire_model::evaluate::{self, EvaluateError, Sink, percent_encode};
 use aspire_model::expression::{EndpointProperty, Expression, Op, Segment};
 use aspire_model::{AppModel, Form, Resource};
 
+/// Address and port of an endpoint, by resource and endpoint.
+pub(crate) type AddressOf<'a> = dyn Fn(&str, &str) -> Option<(String, u16)> + 'a;
+
 /// What is known of a model's values.
 pub(crate) struct Known<'a> {
     /// The model.
@@ -21,7 +24,7 @@ pub(crate) struct Known<'a> {
     /// Show secret ones.
     pub(crate) reveal: bool,
     /// Address and port of an endpoint, by resource and endpoint.
-    pub(crate) addresses: &'a dyn Fn(&str, &str) -> Option<(String, u16)>,
+    pub(crate) addresses: &'a AddressOf<'a>,
 }
 
 impl Known<'_> {
@@ -30,7 +33,10 @@ impl Known<'_> {
     /// # Errors
     /// It refers to something that is not in the model.
     pub(crate) fn text(&self, value: &Expression) -> Result<String, EvaluateError> {
-        let mut sink = Text { known: self, text: String::new() };
+        let mut sink = Text {
+            known: self,
+            text: String::new(),
+        };
         evaluate::expand(self.model, value, self.form_of, &mut sink)?;
         Ok(sink.text)
     }
@@ -62,8 +68,12 @@ impl Sink for Text<'_> {
     }
 
     fn parameter(&mut self, name: &str, uri: bool) {
-        let secret =
-            self.known.model.get(name).and_then(Resource::parameter).is_some_and(|p| p.secret);
+        let secret = self
+            .known
+            .model
+            .get(name)
+            .and_then(Resource::parameter)
+            .is_some_and(|p| p.secret);
         match self.known.parameters.get(name) {
             _ if secret && !self.known.reveal => self.text.push_str("***"),
             Some(value) => self.push(value, uri),
@@ -92,7 +102,11 @@ impl Sink for Text<'_> {
             }
             (_, None) => {
                 let resource = resource.name.to_string();
-                let op = Op::Endpoint { resource, endpoint: name.to_owned(), property };
+                let op = Op::Endpoint {
+                    resource,
+                    endpoint: name.to_owned(),
+                    property,
+                };
                 return self.symbol(op, uri);
             }
         };
@@ -101,7 +115,13 @@ impl Sink for Text<'_> {
 
     fn path(&mut self, resource: &Resource, name: &str, uri: bool) {
         let resource = resource.name.to_string();
-        self.symbol(Op::Path { resource, name: name.to_owned() }, uri);
+        self.symbol(
+            Op::Path {
+                resource,
+                name: name.to_owned(),
+            },
+            uri,
+        );
     }
 
     fn port(&mut self, resource: &Resource, name: &str, endpoint: &Endpoint, uri: bool) {
@@ -109,14 +129,26 @@ impl Sink for Text<'_> {
             Some(port) => self.push(&port.to_string(), uri),
             None => {
                 let resource = resource.name.to_string();
-                self.symbol(Op::Port { resource, endpoint: name.to_owned() }, uri);
+                self.symbol(
+                    Op::Port {
+                        resource,
+                        endpoint: name.to_owned(),
+                    },
+                    uri,
+                );
             }
         }
     }
 
     fn output(&mut self, construct: &str, name: &str, uri: bool) {
         let construct = construct.to_owned();
-        self.symbol(Op::Output { construct, name: name.to_owned() }, uri);
+        self.symbol(
+            Op::Output {
+                construct,
+                name: name.to_owned(),
+            },
+            uri,
+        );
     }
 
     fn decide(&mut self, parameter: &str, equals: &str) -> Option<bool> {
@@ -141,17 +173,32 @@ mod tests {
 
     #[test]
     fn secrets_are_starred_unless_revealed() {
-        let author = Author::Host { pass: "test".into(), cause: None };
+        let author = Author::Host {
+            pass: "test".into(),
+            cause: None,
+        };
         let name = ResourceName::new("pw").unwrap();
         let mut resource = Resource::new(name, "parameter", Shape::Parameter, author.clone());
-        let value = FactValue::Parameter(Parameter { secret: true, ..Parameter::default() });
-        let fact = Fact { value, authors: vec![author], overruled: Vec::new() };
-        resource.facts.insert(FactKey::single(Field::Parameter), fact);
+        let value = FactValue::Parameter(Parameter {
+            secret: true,
+            ..Parameter::default()
+        });
+        let fact = Fact {
+            value,
+            authors: vec![author],
+            overruled: Vec::new(),
+        };
+        resource
+            .facts
+            .insert(FactKey::single(Field::Parameter), fact);
         let mut model = AppModel::new("app");
         model.insert(resource);
         let expression = Expression::new([
             Op::Literal("redis://:".into()).into(),
-            Segment { op: Op::Parameter("pw".into()), uri: true },
+            Segment {
+                op: Op::Parameter("pw".into()),
+                uri: true,
+            },
         ])
         .unwrap();
         let text = |reveal: bool, parameters: &BTreeMap<String, String>| {

@@ -16,13 +16,18 @@ pub(crate) const WIDTH: usize = 27;
 impl Timestamp {
     /// The machine's clock.
     pub fn now() -> Self {
-        let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
+        let micros = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_micros());
         Self(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
     /// The written form, `2026-01-02T03:04:05.123456Z`.
     pub fn write(self) -> [u8; WIDTH] {
-        let (days, of_day) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000));
+        let (days, of_day) = (
+            self.0.div_euclid(86_400_000_000),
+            self.0.rem_euclid(86_400_000_000),
+        );
         let (year, month, day) = civil_from_days(days);
         let seconds = of_day / 1_000_000;
         let mut text = *b"0000-00-00T00:00:00.000000Z";
@@ -46,7 +51,9 @@ impl Timestamp {
     pub fn read(text: &[u8]) -> Option<Self> {
         let number = |range: std::ops::Range<usize>| -> Option<i64> {
             text.get(range)?.iter().try_fold(0i64, |sum, digit| {
-                digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0'))
+                digit
+                    .is_ascii_digit()
+                    .then(|| sum * 10 + i64::from(digit - b'0'))
             })
         };
         if text.len() != WIDTH || text[19] != b'.' || text[26] != b'Z' {
@@ -54,7 +61,9 @@ impl Timestamp {
         }
         let days = days_from_civil(number(0..4)?, number(5..7)?, number(8..10)?);
         let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
-        Some(Self((days * 86_400 + seconds) * 1_000_000 + number(20..26)?))
+        Some(Self(
+            (days * 86_400 + seconds) * 1_000_000 + number(20..26)?,
+        ))
     }
 }
 
@@ -74,7 +83,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 

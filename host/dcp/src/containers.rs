@@ -2,6 +2,7 @@
 //!
 //! Knows how a container is made from an object. Doesn't know states, gates or probes.
 
+mod end;
 mod events;
 mod image;
 pub(crate) mod launch;

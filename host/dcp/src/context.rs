@@ -35,7 +35,11 @@ pub(crate) enum Message {
 #[derive(Debug)]
 pub(crate) enum Made {
     /// It is there: id, name and gateways (networks only).
-    Ready { id: String, name: String, gateways: Vec<String> },
+    Ready {
+        id: String,
+        name: String,
+        gateways: Vec<String>,
+    },
     /// Not now; it is tried again.
     Later(String),
     /// Never.

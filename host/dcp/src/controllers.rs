@@ -16,8 +16,8 @@ mod materials;
 mod queue;
 mod service;
 mod services;
-mod workloads;
 pub(crate) mod workload;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -177,13 +177,21 @@ impl Controllers {
         self.wake_dependents(&key);
         match event.object.as_ref() {
             Object::Endpoint(endpoint) => {
-                self.queue.add(ObjectKey::new(Kind::Service, endpoint.spec.service_name.clone()));
+                self.queue.add(ObjectKey::new(
+                    Kind::Service,
+                    endpoint.spec.service_name.clone(),
+                ));
             }
             Object::ContainerVolume(_) => {
                 // Containers name volumes as the engine does, not as objects.
-                let containers = self.workloads.keys().filter(|key| key.kind == Kind::Container);
+                let containers = self
+                    .workloads
+                    .keys()
+                    .filter(|key| key.kind == Kind::Container);
                 let containers: Vec<ObjectKey> = containers.cloned().collect();
-                containers.into_iter().for_each(|key| self.queue.add(key));
+                for key in containers {
+                    self.queue.add(key);
+                }
             }
             Object::ContainerNetwork(_) => {
                 for name in self.served.keys() {
@@ -210,7 +218,10 @@ impl Controllers {
     fn link(&mut self, object: &Object) {
         let key = object.key();
         for dependency in dependencies(object) {
-            self.dependents.entry(dependency).or_default().insert(key.clone());
+            self.dependents
+                .entry(dependency)
+                .or_default()
+                .insert(key.clone());
         }
     }
 
@@ -252,7 +263,10 @@ impl Controllers {
     fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.inbox.is_empty()
-            && self.workloads.values().all(|workload| !workload.facts.is_busy())
+            && self
+                .workloads
+                .values()
+                .all(|workload| !workload.facts.is_busy())
             && self.materials.values().all(|material| !material.is_busy())
     }
 
@@ -267,7 +281,10 @@ impl Controllers {
 
     fn release(&self, key: &ObjectKey) {
         let released = self.context.store.modify(key, |object| {
-            object.metadata_mut().finalizers.retain(|name| name != FINALIZER);
+            object
+                .metadata_mut()
+                .finalizers
+                .retain(|name| name != FINALIZER);
         });
         if let Err(error) = released {
             tracing::debug!(%error, "gone already");
@@ -278,18 +295,27 @@ impl Controllers {
 /// Objects whose state decides about this one.
 fn dependencies(object: &Object) -> Vec<ObjectKey> {
     let (aspire, networks) = match object {
-        Object::Container(container) => {
-            (container.spec.aspire.as_ref(), container.spec.networks.as_deref().unwrap_or_default())
-        }
+        Object::Container(container) => (
+            container.spec.aspire.as_ref(),
+            container.spec.networks.as_deref().unwrap_or_default(),
+        ),
         Object::Executable(executable) => (executable.spec.aspire.as_ref(), Default::default()),
         _ => return Vec::new(),
     };
-    let gates = aspire.into_iter().flat_map(|aspire| &aspire.waits).map(|gate| gate.object.clone());
-    let networks =
-        networks.iter().map(|network| ObjectKey::new(Kind::ContainerNetwork, network.name.clone()));
+    let gates = aspire
+        .into_iter()
+        .flat_map(|aspire| &aspire.waits)
+        .map(|gate| gate.object.clone());
+    let networks = networks
+        .iter()
+        .map(|network| ObjectKey::new(Kind::ContainerNetwork, network.name.clone()));
     gates.chain(networks).collect()
 }
 
 fn has_finalizer(object: &Object) -> bool {
-    object.metadata().finalizers.iter().any(|name| name == FINALIZER)
+    object
+        .metadata()
+        .finalizers
+        .iter()
+        .any(|name| name == FINALIZER)
 }

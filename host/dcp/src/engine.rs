@@ -47,7 +47,10 @@ impl Engine {
 
     /// Waits for one's turn.
     pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
-        self.calls.acquire().await.expect("the semaphore is never closed")
+        self.calls
+            .acquire()
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// From now on new things can be made.
@@ -67,6 +70,9 @@ pub(crate) async fn within<T>(
     call: impl Future<Output = Result<T, EngineError>>,
 ) -> Result<T, EngineError> {
     tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
-        Err(EngineError::Other(format!("no answer within {} s", limit.as_secs())))
+        Err(EngineError::Other(format!(
+            "no answer within {} s",
+            limit.as_secs()
+        )))
     })
 }

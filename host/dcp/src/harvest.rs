@@ -49,15 +49,26 @@ pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
             left.push(dead);
         }
     }
-    let roots: Vec<Identity> =
-        left.iter().flat_map(|left| left.processes.iter().map(|(_, id)| *id)).collect();
+    let roots: Vec<Identity> = left
+        .iter()
+        .flat_map(|left| left.processes.iter().map(|(_, id)| *id))
+        .collect();
+    let pipes: Vec<u64> = left
+        .iter()
+        .flat_map(|left| left.pipes.iter().copied())
+        .collect();
     let open = left.iter().any(|left| left.open);
     for round in 0..ROUNDS {
-        let snapshot = tokio::task::spawn_blocking(Snapshot::take).await.unwrap_or_default();
-        let marked = snapshot.marked(|marks| {
-            marks.get(CREATOR_VARIABLE).is_some_and(|mark| is_dead_here(mark))
+        let snapshot = tokio::task::spawn_blocking(Snapshot::take)
+            .await
+            .unwrap_or_default();
+        let mut also = snapshot.marked(|marks| {
+            marks
+                .get(CREATOR_VARIABLE)
+                .is_some_and(|mark| is_dead_here(mark))
         });
-        let family = snapshot.family(&roots, &marked);
+        also.extend(snapshot.writing(&pipes));
+        let family = snapshot.family(&roots, &also);
         if family.is_empty() {
             if open && round == 0 {
                 // A child that its host started in its last moment may not carry its mark yet.
@@ -66,16 +77,24 @@ pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
             }
             break;
         }
-        tracing::info!(count = family.len(), "ending processes that a dead host left");
+        tracing::info!(
+            count = family.len(),
+            "ending processes that a dead host left"
+        );
         kill(&family).await;
     }
     if !journals.is_empty() {
         // Private files of workloads that are dead by now.
         let _ = fs::remove_dir_all(data.join("files"));
     }
-    let announced =
-        left.into_iter().flat_map(|left| left.containers.into_iter().chain(left.networks)).collect();
-    Remains { journals, announced }
+    let announced = left
+        .into_iter()
+        .flat_map(|left| left.containers.into_iter().chain(left.networks))
+        .collect();
+    Remains {
+        journals,
+        announced,
+    }
 }
 
 /// Removes containers and networks of dead hosts, then lets new ones be made. What was announced
@@ -135,8 +154,9 @@ fn is_of_dead_host(leftover: &Leftover) -> bool {
 
 /// Containers first, all at once; then the networks that they were on.
 async fn remove(engine: &Engine, found: Vec<Leftover>) -> bool {
-    let (containers, others): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|leftover| leftover.what == "container");
+    let (containers, others): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|leftover| leftover.what == "container");
     let mut clean = true;
     for group in [containers, others] {
         let removals = group.iter().map(|leftover| async {
@@ -151,18 +171,28 @@ async fn remove(engine: &Engine, found: Vec<Leftover>) -> bool {
             }
             removed.is_ok()
         });
-        clean &= futures_util::future::join_all(removals).await.into_iter().all(|done| done);
+        clean &= futures_util::future::join_all(removals)
+            .await
+            .into_iter()
+            .all(|done| done);
     }
     clean
 }
 
-/// Ends every process that carries this run's mark.
-pub(crate) async fn processes_of_this_run(context: &Context) {
+/// Ends every process that carries this run's mark, and, with the last run of this program, every
+/// orphan that came to us.
+pub(crate) async fn processes_of_this_run(context: &Context, is_last: bool) {
     for _ in 0..ROUNDS {
         let snapshot = context.scanner.snapshot().await;
-        let marked = snapshot
-            .marked(|marks| marks.get(RUN_VARIABLE).is_some_and(|run| *run == context.config.run));
-        let family = snapshot.family(&[], &marked);
+        let mut ours = snapshot.marked(|marks| {
+            marks
+                .get(RUN_VARIABLE)
+                .is_some_and(|run| *run == context.config.run)
+        });
+        if is_last {
+            ours.extend(snapshot.adopted());
+        }
+        let family = snapshot.family(&[], &ours);
         if family.is_empty() {
             return;
         }
@@ -172,7 +202,7 @@ pub(crate) async fn processes_of_this_run(context: &Context) {
 
 /// Ends and removes everything of this run without the help of its controllers.
 pub(crate) async fn everything_of_this_run(context: &Context) {
-    processes_of_this_run(context).await;
+    processes_of_this_run(context, false).await;
     if let Some(engine) = &context.engine {
         let label = format!("{RUN_LABEL}={}", context.config.run);
         if let Ok(found) = within(LIMIT, engine.raw().leftovers(&label)).await {

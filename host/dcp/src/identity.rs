@@ -41,7 +41,10 @@ pub(crate) struct Creator {
 impl Creator {
     /// This process.
     pub(crate) fn myself() -> Self {
-        Self { id: os::myself(), boot: os::boot_id().to_owned() }
+        Self {
+            id: os::myself(),
+            boot: os::boot_id().to_owned(),
+        }
     }
 
     /// Whether it is still there; only meaningful on its own machine and namespace.
@@ -63,8 +66,14 @@ impl FromStr for Creator {
         let mut parts = text.splitn(3, ':');
         let mut number = || parts.next().ok_or(())?.parse::<u64>().map_err(|_| ());
         let (pid, start) = (number()?, number()?);
-        let id = Identity { pid: u32::try_from(pid).map_err(|_| ())?, start };
-        Ok(Self { id, boot: parts.next().ok_or(())?.to_owned() })
+        let id = Identity {
+            pid: u32::try_from(pid).map_err(|_| ())?,
+            start,
+        };
+        Ok(Self {
+            id,
+            boot: parts.next().ok_or(())?.to_owned(),
+        })
     }
 }
 
@@ -96,9 +105,17 @@ mod tests {
         dead.id.start += 1;
         assert!(is_dead_here(&format!("{machine}/{dead}")));
         assert!(!is_dead_here(&format!("{machine}x/{dead}")));
-        let before = Creator { boot: "other".into(), ..creator };
+        let before = Creator {
+            boot: "other".into(),
+            ..creator
+        };
         assert!(is_dead_here(&format!("{machine}/{before}")));
-        for rubbish in ["", "/", &format!("{machine}/1:2"), &format!("{machine}/x:2:b")] {
+        for rubbish in [
+            "",
+            "/",
+            &format!("{machine}/1:2"),
+            &format!("{machine}/x:2:b"),
+        ] {
             assert!(!is_dead_here(rubbish));
         }
     }

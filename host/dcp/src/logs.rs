@@ -7,8 +7,8 @@
 //! lot delays nothing else. Doesn't know what a workload is.
 
 mod lines;
-pub mod redact;
 mod reader;
+pub mod redact;
 mod segments;
 mod sink;
 
@@ -37,7 +37,10 @@ pub struct LogLimits {
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { bytes: 16 << 20, segments: 4 }
+        Self {
+            bytes: 16 << 20,
+            segments: 4,
+        }
     }
 }
 
@@ -68,12 +71,16 @@ impl Logs {
             std::fs::remove_dir_all(&folder)?;
         }
         std::fs::create_dir_all(&folder)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
         let thread = runtime.handle().clone();
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        std::thread::Builder::new().name("logs".to_owned()).spawn(move || {
-            let _ = runtime.block_on(ended);
-        })?;
+        std::thread::Builder::new()
+            .name("logs".to_owned())
+            .spawn(move || {
+                let _ = runtime.block_on(ended);
+            })?;
         Ok(Self {
             folder,
             limits,
@@ -114,7 +121,9 @@ impl Logs {
 
     /// The last lines of a workload.
     pub fn tail(&self, key: &ObjectKey, lines: usize) -> Vec<LogRecord> {
-        self.find(key).map(|log| log.tail(lines).0).unwrap_or_default()
+        self.find(key)
+            .map(|log| log.tail(lines).0)
+            .unwrap_or_default()
     }
 
     /// Everything that all workloads say and have said, those that don't exist yet too.
@@ -129,7 +138,13 @@ impl Logs {
 }
 
 fn file_name(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
     text.chars().map(plain).take(60).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -22,6 +23,9 @@ use crate::services::ServiceBook;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::{harvest, identity, os};
+
+/// Runs of this program; there are several in tests only.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
 
 /// Why a run could not begin.
 #[derive(Debug, Error)]
@@ -79,8 +83,7 @@ impl ControlPlane {
         std::fs::create_dir_all(&data).map_err(folder(data.clone()))?;
         let records = state.join("records");
         let left = harvest::processes(&records, &data).await;
-        let journal =
-            Journal::begin(&records, &config.run).map_err(folder(records.clone()))?;
+        let journal = Journal::begin(&records, &config.run).map_err(folder(records.clone()))?;
         let journal_path = journal.path().to_owned();
         let redactor = Arc::new(Redactor::new(config.redactions.iter().map(String::as_str)));
         let log_folder = state.join("logs");
@@ -115,7 +118,10 @@ impl ControlPlane {
         };
         context.tasks.spawn("undertaker", os::undertaker());
         let (shared, gone) = (Arc::clone(&context), left);
-        context.tasks.spawn("harvest", async move { harvest::engine(&shared, gone).await });
+        context.tasks.spawn(
+            "harvest",
+            async move { harvest::engine(&shared, gone).await },
+        );
         let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
         let (finish, finished) = watch::channel(false);
         context.tasks.spawn("controllers", async move {
@@ -124,6 +130,7 @@ impl ControlPlane {
             // The receiver sees the value, or that we are gone, which is a failure.
             std::future::pending::<()>().await;
         });
+        RUNS.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(supervise(context, finished, ended, journal_path));
         Ok(plane)
     }
@@ -158,7 +165,9 @@ impl ControlPlane {
         let submitted = self.context.store.list().1;
         let mut idle = self.idle.clone();
         // The loop has seen everything that was submitted before, and has nothing left to do.
-        let _ = idle.wait_for(|seen| seen.is_some_and(|seen| seen >= submitted)).await;
+        let _ = idle
+            .wait_for(|seen| seen.is_some_and(|seen| seen >= submitted))
+            .await;
     }
 
     /// Waits for the end of the run, whoever asked for it.
@@ -227,14 +236,18 @@ async fn supervise(
             begin_stop(&context, Stop::Force);
             let patience = Duration::from_secs(20);
             let orderly = async { finished.wait_for(|done| *done).await.is_ok() };
-            if !tokio::time::timeout(patience, orderly).await.unwrap_or(false) {
+            if !tokio::time::timeout(patience, orderly)
+                .await
+                .unwrap_or(false)
+            {
                 harvest::everything_of_this_run(&context).await;
             }
             Some(text)
         }
     };
     // A last look: whatever carries our mark and belonged to no object any more.
-    harvest::processes_of_this_run(&context).await;
+    let is_last = RUNS.fetch_sub(1, Ordering::SeqCst) == 1;
+    harvest::processes_of_this_run(&context, is_last).await;
     if let Err(error) = std::fs::remove_file(&journal) {
         tracing::warn!(path = %journal.display(), %error, "the journal stays");
     }

@@ -38,7 +38,11 @@ enum Held {
 /// Ports that we choose from.
 fn range() -> RangeInclusive<u16> {
     let ephemeral = os::ephemeral_ports();
-    if *ephemeral.start() > 14_000 { 10_000..=ephemeral.start() - 1 } else { 10_000..=60_000 }
+    if *ephemeral.start() > 14_000 {
+        10_000..=ephemeral.start() - 1
+    } else {
+        10_000..=60_000
+    }
 }
 
 /// Ports to try, in no particular order.
@@ -72,7 +76,10 @@ pub(crate) fn reserve(protocol: Protocol) -> io::Result<Reservation> {
 
 /// Takes a port that a workload insists on.
 pub(crate) fn reserve_this(port: u16, protocol: Protocol) -> io::Result<Reservation> {
-    Ok(Reservation { port, _held: hold(port, protocol, true)? })
+    Ok(Reservation {
+        port,
+        _held: hold(port, protocol, true)?,
+    })
 }
 
 fn hold(port: u16, protocol: Protocol, again: bool) -> io::Result<Held> {
@@ -105,12 +112,19 @@ impl PortMemory {
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
-        Self { path, known: Mutex::new(known) }
+        Self {
+            path,
+            known: Mutex::new(known),
+        }
     }
 
     /// The port that a service had last time.
     pub(crate) fn last(&self, service: &str) -> Option<u16> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(service).copied()
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(service)
+            .copied()
     }
 
     /// The port that a service has now.
@@ -119,7 +133,9 @@ impl PortMemory {
         if known.insert(service.to_owned(), port) == Some(port) {
             return;
         }
-        let Ok(bytes) = serde_json::to_vec_pretty(&*known) else { return };
+        let Ok(bytes) = serde_json::to_vec_pretty(&*known) else {
+            return;
+        };
         if let Err(error) = write_whole(&self.path, &bytes) {
             tracing::warn!(path = %self.path.display(), %error, "public ports are not remembered");
         }
@@ -129,7 +145,12 @@ impl PortMemory {
     pub(crate) fn candidates(&self, service: &str) -> Vec<u16> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = candidates().filter(|port| !known.values().any(|taken| taken == port));
-        known.get(service).copied().into_iter().chain(fresh).collect()
+        known
+            .get(service)
+            .copied()
+            .into_iter()
+            .chain(fresh)
+            .collect()
     }
 }
 
@@ -153,7 +174,9 @@ mod tests {
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), 200);
-        assert!(TcpListener::bind(("0.0.0.0", ports[0])).is_err() || cfg!(not(target_os = "linux")));
+        assert!(
+            TcpListener::bind(("0.0.0.0", ports[0])).is_err() || cfg!(not(target_os = "linux"))
+        );
         drop(held);
         TcpListener::bind(("127.0.0.1", ports[0])).unwrap();
         reserve(Protocol::Udp).unwrap();

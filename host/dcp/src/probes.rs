@@ -72,13 +72,19 @@ async fn attempt(
     limit: Duration,
 ) -> Result<(), String> {
     let address = |endpoint: &str| {
-        target.addresses.get(endpoint).copied().ok_or_else(|| format!("no endpoint {endpoint}"))
+        target
+            .addresses
+            .get(endpoint)
+            .copied()
+            .ok_or_else(|| format!("no endpoint {endpoint}"))
     };
     match &probe.action {
         ProbeAction::Tcp { endpoint } => connect(address(endpoint)?).await.map(drop),
-        ProbeAction::Http { endpoint, path, status } => {
-            http::get(address(endpoint)?, path, *status).await
-        }
+        ProbeAction::Http {
+            endpoint,
+            path,
+            status,
+        } => http::get(address(endpoint)?, path, *status).await,
         ProbeAction::Command { command } => run_command(context, target, command, limit).await,
     }
 }
@@ -112,13 +118,16 @@ async fn run_command(
     match target.slot.get() {
         None => Err("not started".to_owned()),
         Some(Live::Process(process)) => {
-            let scope =
-                context.scope(name, Viewpoint::Machine, process.serving.clone(), &|_| {});
+            let scope = context.scope(name, Viewpoint::Machine, process.serving.clone(), &|_| {});
             let args = scope.resolve_all(command).await?;
             let program = args.first().ok_or("an empty command")?;
             let path = process.env.iter().find(|(name, _)| name == "PATH");
-            let program = find_program(program, &process.folder, path.map(|(_, path)| path.as_os_str()))
-                .ok_or_else(|| format!("program `{program}` is missing"))?;
+            let program = find_program(
+                program,
+                &process.folder,
+                path.map(|(_, path)| path.as_os_str()),
+            )
+            .ok_or_else(|| format!("program `{program}` is missing"))?;
             let request = Spawn {
                 program,
                 args: args.into_iter().map(Into::into).collect(),
@@ -130,14 +139,24 @@ async fn run_command(
             let words = LastWords::default();
             let object = target.key.to_string();
             let code = run(&context.spawner, object, request, Vec::new(), words.taker()).await;
-            judge(code.map(i64::from).map_err(|error| error.to_string())?, &words.line())
+            judge(
+                code.map(i64::from).map_err(|error| error.to_string())?,
+                &words.line(),
+            )
         }
-        Some(Live::Container { id, viewpoint, serving }) => {
+        Some(Live::Container {
+            id,
+            viewpoint,
+            serving,
+        }) => {
             let engine = context.engine.as_ref().ok_or("no container engine")?;
             let scope = context.scope(name, viewpoint.clone(), serving.clone(), &|_| {});
             let command = scope.resolve_all(command).await?;
-            let outcome =
-                engine.raw().exec(id, &command, limit).await.map_err(|error| error.to_string())?;
+            let outcome = engine
+                .raw()
+                .exec(id, &command, limit)
+                .await
+                .map_err(|error| error.to_string())?;
             judge(outcome.exit_code, &last_line(&outcome.output))
         }
     }
@@ -167,9 +186,13 @@ mod tests {
 
     #[tokio::test]
     async fn tcp_on_the_other_loopback() {
-        let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
+        let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+            return;
+        };
         let port = listener.local_addr().unwrap().port();
-        connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
+        connect(SocketAddr::from(([127, 0, 0, 1], port)))
+            .await
+            .unwrap();
     }
 
     #[test]

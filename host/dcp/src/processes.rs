@@ -5,10 +5,8 @@
 //! probes.
 
 pub(crate) mod environment;
+mod files;
 pub(crate) mod launch;
 pub(crate) mod run;
 pub(crate) mod spawner;
 pub(crate) mod tree;
-
-#[cfg(test)]
-mod tests;

@@ -37,6 +37,9 @@ pub(crate) enum Entry {
         pid: u32,
         /// Start time in ticks.
         start: u64,
+        /// The pipes of its output.
+        #[serde(default)]
+        pipes: Vec<u64>,
     },
     /// A container of this name is about to be created.
     Container(String),
@@ -56,7 +59,10 @@ impl Journal {
     pub(crate) fn begin(folder: &Path, run: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = folder.join(format!("{run}.jsonl"));
-        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)?;
         let mut journal = Self { path, file };
         journal.durably(&[Entry::Host {
             machine: os::machine().to_owned(),
@@ -97,6 +103,8 @@ pub(crate) struct Left {
     pub(crate) run: String,
     /// The processes that it started.
     pub(crate) processes: Vec<(String, Identity)>,
+    /// The pipes of their output.
+    pub(crate) pipes: Vec<u64>,
     /// Processes may have been started without having been recorded.
     pub(crate) open: bool,
     /// Containers that it may have created, by name.
@@ -108,21 +116,39 @@ pub(crate) struct Left {
 /// What a journal says, if its host is one of this machine and dead.
 pub(crate) fn read_dead(text: &str) -> Option<Left> {
     // The last line may be cut off; whatever can't be read is skipped.
-    let mut entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-    let Some(Entry::Host { machine, creator, run }) = entries.next() else { return None };
+    let mut entries = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Entry>(line).ok());
+    let Some(Entry::Host {
+        machine,
+        creator,
+        run,
+    }) = entries.next()
+    else {
+        return None;
+    };
     let creator: Creator = creator.parse().ok()?;
     if machine != os::machine() || creator.is_alive() {
         return None;
     }
-    let mut left = Left { run, ..Left::default() };
+    let mut left = Left {
+        run,
+        ..Left::default()
+    };
     let mut intents = 0usize;
     for entry in entries {
         match entry {
             Entry::Host { .. } => {}
             Entry::Intent(_) => intents += 1,
             // Numbers of an earlier boot mean nothing.
-            Entry::Process { of, pid, start } if creator.boot == os::boot_id() => {
+            Entry::Process {
+                of,
+                pid,
+                start,
+                pipes,
+            } if creator.boot == os::boot_id() => {
                 left.processes.push((of, Identity { pid, start }));
+                left.pipes.extend(pipes);
             }
             Entry::Process { .. } => intents = intents.saturating_sub(1),
             Entry::Container(name) => left.containers.push(name),
@@ -141,9 +167,18 @@ mod tests {
     fn a_live_host_is_left_alone_and_a_dead_one_read() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::begin(folder.path(), "r1").unwrap();
-        journal.durably(&[Entry::Intent("executables/a".into())]).unwrap();
-        let process = Entry::Process { of: "executables/a".into(), pid: 7, start: 8 };
-        journal.add(&[process, Entry::Intent("executables/b".into())]).unwrap();
+        journal
+            .durably(&[Entry::Intent("executables/a".into())])
+            .unwrap();
+        let process = Entry::Process {
+            of: "executables/a".into(),
+            pid: 7,
+            start: 8,
+            pipes: vec![9],
+        };
+        journal
+            .add(&[process, Entry::Intent("executables/b".into())])
+            .unwrap();
         journal.add(&[Entry::Container("c".into())]).unwrap();
         let text = fs::read_to_string(journal.path()).unwrap();
         assert_eq!(read_dead(&text), None);
@@ -152,6 +187,7 @@ mod tests {
         let expected = Left {
             run: "r1".into(),
             processes: vec![("executables/a".into(), Identity { pid: 7, start: 8 })],
+            pipes: vec![9],
             open: true,
             containers: vec!["c".into()],
             networks: Vec::new(),

@@ -58,9 +58,15 @@ impl Backends {
             }
             let old = std::mem::take(all);
             let keep = |address: &SocketAddr| {
-                old.iter().find(|backend| backend.address == *address).cloned().unwrap_or_else(|| {
-                    Arc::new(Backend { address: *address, answered: AtomicBool::new(false) })
-                })
+                old.iter()
+                    .find(|backend| backend.address == *address)
+                    .cloned()
+                    .unwrap_or_else(|| {
+                        Arc::new(Backend {
+                            address: *address,
+                            answered: AtomicBool::new(false),
+                        })
+                    })
             };
             *all = addresses.iter().map(keep).collect();
             true
@@ -90,7 +96,10 @@ impl Backends {
 /// Addresses to dial for a workload: a process on the loopback may listen on either of the two.
 pub(crate) fn dialled(address: SocketAddr) -> Vec<SocketAddr> {
     if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-        vec![address, SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))]
+        vec![
+            address,
+            SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
+        ]
     } else {
         vec![address]
     }

@@ -313,18 +313,12 @@ pub trait ContainerEngine: Send + Sync {
     /// Looks at it, by id or name.
     fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Inspection, EngineError>>;
     /// Stops it: a request, the grace, then the end by force.
-    fn stop<'a>(
-        &'a self,
-        id: &'a str,
-        grace: Duration,
-    ) -> BoxFuture<'a, Result<(), EngineError>>;
+    fn stop<'a>(&'a self, id: &'a str, grace: Duration) -> BoxFuture<'a, Result<(), EngineError>>;
     /// Removes it with its anonymous volumes, by force; one that is gone already is fine.
     fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
     /// Its output from the first byte, to its end.
-    fn logs<'a>(
-        &'a self,
-        id: &'a str,
-    ) -> BoxStream<'a, Result<(OutputStream, Bytes), EngineError>>;
+    fn logs<'a>(&'a self, id: &'a str)
+    -> BoxStream<'a, Result<(OutputStream, Bytes), EngineError>>;
     /// Runs a command in it.
     fn exec<'a>(
         &'a self,
@@ -339,8 +333,6 @@ pub trait ContainerEngine: Send + Sync {
         since_nano: Option<i64>,
     ) -> BoxStream<'a, Result<EngineEvent, EngineError>>;
     /// Everything with this label (`key` or `key=value`).
-    fn leftovers<'a>(
-        &'a self,
-        label: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>>;
+    fn leftovers<'a>(&'a self, label: &'a str)
+    -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>>;
 }

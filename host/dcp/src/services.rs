@@ -65,12 +65,16 @@ impl ServiceBook {
     /// What is known of it, once that is enough for its own workload.
     pub(crate) async fn allocated(&self, service: &str) -> Result<View, String> {
         let enough = |view: &View| view.port.is_some() || view.proxyless;
-        self.when(service, |view| enough(view).then(|| view.clone())).await
+        self.when(service, |view| enough(view).then(|| view.clone()))
+            .await
     }
 
     /// An address on one of some networks under which it is reached, once there is one.
     pub(crate) async fn gateway(&self, service: &str, among: &[IpAddr]) -> Result<IpAddr, String> {
-        self.when(service, |view| among.iter().find(|ip| view.gateways.contains(ip)).copied()).await
+        self.when(service, |view| {
+            among.iter().find(|ip| view.gateways.contains(ip)).copied()
+        })
+        .await
     }
 
     async fn when<T>(&self, service: &str, find: impl Fn(&View) -> Option<T>) -> Result<T, String> {
@@ -102,13 +106,34 @@ mod tests {
         let asking = Arc::clone(&book);
         let port = tokio::spawn(async move { asking.port("a").await });
         tokio::task::yield_now().await;
-        book.set("a", View { port: Some(80), ..View::default() });
+        book.set(
+            "a",
+            View {
+                port: Some(80),
+                ..View::default()
+            },
+        );
         assert_eq!(port.await.unwrap(), Ok(80));
         assert_eq!(book.port("a").await, Ok(80));
-        book.set("b", View { error: Some("port 80 is taken".into()), ..View::default() });
-        assert_eq!(book.port("b").await, Err("service b: port 80 is taken".into()));
+        book.set(
+            "b",
+            View {
+                error: Some("port 80 is taken".into()),
+                ..View::default()
+            },
+        );
+        assert_eq!(
+            book.port("b").await,
+            Err("service b: port 80 is taken".into())
+        );
         let ip: IpAddr = "172.18.0.1".parse().unwrap();
-        book.set("a", View { gateways: [ip].into(), ..View::default() });
+        book.set(
+            "a",
+            View {
+                gateways: [ip].into(),
+                ..View::default()
+            },
+        );
         assert_eq!(book.gateway("a", &[ip]).await, Ok(ip));
     }
 }

@@ -36,7 +36,10 @@ impl Default for Store {
 impl Store {
     /// Empty, keeping this many events.
     pub fn new(history: usize) -> Self {
-        Self { core: Mutex::new(Core::new(history)), revision: signal::Sender::new(0) }
+        Self {
+            core: Mutex::new(Core::new(history)),
+            revision: signal::Sender::new(0),
+        }
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
@@ -44,11 +47,15 @@ impl Store {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut Core) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&mut Core) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut core = self.core();
         let result = change(&mut core)?;
         let revision = core.revision();
-        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        self.revision
+            .send_if_modified(|known| std::mem::replace(known, revision) != revision);
         Ok(result)
     }
 
@@ -135,7 +142,14 @@ fn uid() -> String {
     let bits: u128 = rand::random();
     let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 #[cfg(test)]

@@ -51,7 +51,12 @@ impl Tasks {
 
     /// Ends all of them where they are.
     pub(crate) fn abort(&self) {
-        for task in self.running.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for task in self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             task.abort();
         }
     }
@@ -81,7 +86,12 @@ mod tests {
         let mut fatal = tasks.fatal();
         tasks.spawn("fine", async {});
         tasks.spawn("test", async { panic!("on purpose {}", 1) });
-        let text = fatal.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        let text = fatal
+            .wait_for(Option::is_some)
+            .await
+            .unwrap()
+            .clone()
+            .unwrap();
         assert_eq!(text, "the control plane failed in `test`: on purpose 1");
     }
 }

@@ -136,7 +136,14 @@ mod tests {
     async fn resolve(viewpoint: Viewpoint, text: &str) -> Result<String, String> {
         let book = ServiceBook::default();
         let gateways = ["172.18.0.1".parse().unwrap()].into();
-        book.set("db", View { port: Some(5432), gateways, ..View::default() });
+        book.set(
+            "db",
+            View {
+                port: Some(5432),
+                gateways,
+                ..View::default()
+            },
+        );
         let secrets = BTreeMap::from([("pw".to_owned(), "a b/c d".to_owned())]);
         let redactor = Redactor::default();
         let scope = Scope {
@@ -164,13 +171,22 @@ mod tests {
             "4000 u:a%20b%2Fc%20d@localhost:5432 /data/x{{"
         );
         let network = Viewpoint::Networks(vec!["172.18.0.1".parse().unwrap()]);
-        assert_eq!(resolve(network, r#"{{- addressFor "db" -}}"#).await.unwrap(), "172.18.0.1");
+        assert_eq!(
+            resolve(network, r#"{{- addressFor "db" -}}"#)
+                .await
+                .unwrap(),
+            "172.18.0.1"
+        );
         let text = r#"{{- file "x" -}}"#;
         let refusal = resolve(Viewpoint::Machine, text).await.unwrap_err();
         assert_eq!(refusal, "a container has no private files");
         let text = r#"{{- portForServing "db" -}}"#;
         assert!(resolve(Viewpoint::Machine, text).await.is_err());
-        assert!(resolve(Viewpoint::Networks(vec![]), r#"{{- addressFor "db" -}}"#).await.is_err());
+        assert!(
+            resolve(Viewpoint::Networks(vec![]), r#"{{- addressFor "db" -}}"#)
+                .await
+                .is_err()
+        );
         let _ = NoSecrets;
     }
 }

@@ -1,5 +1,10 @@
 //! Containers through the public interface, on the fake engine with scripted faults.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, and a failure must end them"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -29,16 +34,24 @@ async fn plane(folders: &Folders, engine: &FakeEngine) -> ControlPlane {
 }
 
 fn container(name: &str) -> Container {
-    let mut object = Container { metadata: ObjectMeta::of(name, name), ..Container::default() };
+    let mut object = Container {
+        metadata: ObjectMeta::of(name, name),
+        ..Container::default()
+    };
     object.spec.image = format!("{name}:1");
-    object.spec.networks =
-        Some(vec![NetworkAttachment { name: "app".into(), aliases: vec![name.into()] }]);
+    object.spec.networks = Some(vec![NetworkAttachment {
+        name: "app".into(),
+        aliases: vec![name.into()],
+    }]);
     object.spec.aspire = Some(Aspire::default());
     object
 }
 
 fn network() -> ContainerNetwork {
-    ContainerNetwork { metadata: ObjectMeta::of("app", "app"), ..ContainerNetwork::default() }
+    ContainerNetwork {
+        metadata: ObjectMeta::of("app", "app"),
+        ..ContainerNetwork::default()
+    }
 }
 
 fn ckey(name: &str) -> ObjectKey {
@@ -78,8 +91,10 @@ async fn a_whole_life_in_order() {
     };
     db.spec.volume_mounts = vec![mount];
     client.create(db).await.unwrap();
-    let mut volume =
-        ContainerVolume { metadata: ObjectMeta::of("data", "db"), ..ContainerVolume::default() };
+    let mut volume = ContainerVolume {
+        metadata: ObjectMeta::of("data", "db"),
+        ..ContainerVolume::default()
+    };
     volume.spec.name = "test-data".to_owned();
     client.create(volume).await.unwrap();
     client.create(network()).await.unwrap();
@@ -89,18 +104,32 @@ async fn a_whole_life_in_order() {
     let made = engine.containers()[&id("db")].clone();
     assert_eq!(made.request.labels[identity::RUN_LABEL], "0123456789abcdef");
     assert_eq!(made.request.labels[identity::INSTANCE_LABEL], "test-1");
-    assert_eq!(made.request.networks, [("aspire-test-1-app-012345".into(), vec!["db".into()])]);
+    assert_eq!(
+        made.request.networks,
+        [("aspire-test-1-app-012345".into(), vec!["db".into()])]
+    );
     assert!(made.request.ports.is_empty());
     engine.say(&id("db"), "hello\npart");
     engine.end(&id("db"), 3, false);
     let ended = reaches(&plane, "db", State::Exited).await;
-    assert_eq!((ended.status.exit_code, ended.status.message.as_str()), (Some(3), "ended with exit code 3"));
-    assert_eq!(text(&plane, &ckey("db")), ["pulling db:1", "halfway", "hello", "part"]);
+    assert_eq!(
+        (ended.status.exit_code, ended.status.message.as_str()),
+        (Some(3), "ended with exit code 3")
+    );
+    assert_eq!(
+        text(&plane, &ckey("db")),
+        ["pulling db:1", "halfway", "hello", "part"]
+    );
     assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
     assert!(engine.containers().is_empty());
     assert_eq!(engine.materials(), ["test-data"]);
     let calls: Vec<String> = engine.calls();
-    let place = |call: &str| calls.iter().position(|made| made.starts_with(call)).unwrap();
+    let place = |call: &str| {
+        calls
+            .iter()
+            .position(|made| made.starts_with(call))
+            .unwrap()
+    };
     assert!(place("ensure_network") < place("create"));
     assert!(place("ensure_volume") < place("create"));
     assert!(place("remove id-") < place("remove_network"));
@@ -122,7 +151,10 @@ async fn images() {
     never.spec.pull_policy = Some(PullPolicy::Never);
     client.create(never).await.unwrap();
     let failed = reaches(&plane, "never", State::FailedToStart).await;
-    assert_eq!(failed.status.message, "image never:1: it is not there, and it may not be pulled");
+    assert_eq!(
+        failed.status.message,
+        "image never:1: it is not there, and it may not be pulled"
+    );
     engine.fail("pull", missing(true));
     client.create(container("wrong")).await.unwrap();
     reaches(&plane, "wrong", State::FailedToStart).await;
@@ -144,7 +176,10 @@ async fn failures_of_create_and_start_leave_nothing() {
     let plane = plane(&folders, &engine).await;
     let client = plane.client();
     client.create(network()).await.unwrap();
-    engine.fail("create", EngineError::PortTaken("port 80 is in use by nginx (pid 1)".into()));
+    engine.fail(
+        "create",
+        EngineError::PortTaken("port 80 is in use by nginx (pid 1)".into()),
+    );
     client.create(container("a")).await.unwrap();
     let failed = reaches(&plane, "a", State::FailedToStart).await;
     assert_eq!(failed.status.message, "port 80 is in use by nginx (pid 1)");
@@ -168,7 +203,11 @@ async fn an_engine_that_is_down_comes_back() {
     engine.set_down(true);
     client.create(container("second")).await.unwrap();
     let waits = reaches(&plane, "second", State::RuntimeUnhealthy).await;
-    assert!(waits.status.message.contains("no container engine answers"), "{:?}", waits.status);
+    assert!(
+        waits.status.message.contains("no container engine answers"),
+        "{:?}",
+        waits.status
+    );
     // What runs already is not thought to have ended, and an end meanwhile is found out later.
     engine.end(&id("first"), 0, true);
     reaches(&plane, "first", State::Running).await;
@@ -193,7 +232,11 @@ async fn a_lost_event_is_made_up_for() {
     engine.end(&id("a"), 1, true);
     let start = tokio::time::Instant::now();
     reaches(&plane, "a", State::Exited).await;
-    assert!(start.elapsed() <= Duration::from_secs(31), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() <= Duration::from_secs(31),
+        "{:?}",
+        start.elapsed()
+    );
     engine.break_streams();
     engine.vanish(&id("b"));
     let lost = reaches(&plane, "b", State::Unknown).await;
@@ -222,10 +265,19 @@ async fn processes_and_containers_reach_each_other() {
     reaches(&plane, "caller", State::Running).await;
     let request = engine.containers()[&id("caller")].request.clone();
     let port = plane.last_port("web-http").unwrap();
-    assert_eq!(request.env, [("URL".to_owned(), format!("http://127.77.0.1:{port}"))]);
-    tokio::net::TcpStream::connect(("127.77.0.1", port)).await.unwrap();
+    assert_eq!(
+        request.env,
+        [("URL".to_owned(), format!("http://127.77.0.1:{port}"))]
+    );
+    tokio::net::TcpStream::connect(("127.77.0.1", port))
+        .await
+        .unwrap();
     plane.stop(Stop::Graceful).await;
-    assert!(tokio::net::TcpStream::connect(("127.77.0.1", port)).await.is_err());
+    assert!(
+        tokio::net::TcpStream::connect(("127.77.0.1", port))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -238,8 +290,14 @@ async fn an_engine_far_away_publishes_ports() {
     let mut db = container("db");
     let mut tcp = endpoint("tcp", "db-tcp");
     tcp.target_port = Some(5432);
-    db.spec.aspire = Some(Aspire { endpoints: vec![tcp], ..Aspire::default() });
-    db.spec.env = vec![env("HOST", &Placeholder::AddressFor("db-tcp".into()).write())];
+    db.spec.aspire = Some(Aspire {
+        endpoints: vec![tcp],
+        ..Aspire::default()
+    });
+    db.spec.env = vec![env(
+        "HOST",
+        &Placeholder::AddressFor("db-tcp".into()).write(),
+    )];
     client.create(db).await.unwrap();
     reaches(&plane, "db", State::Running).await;
     let request = engine.containers()[&id("db")].request.clone();
@@ -247,8 +305,13 @@ async fn an_engine_far_away_publishes_ports() {
     assert_eq!(request.env[0].1, "host.docker.internal");
     let key = ObjectKey::new(Kind::Endpoint, "db-tcp");
     let endpoint = client.wait_for(&key, |_| true).await.unwrap();
-    let Object::Endpoint(endpoint) = endpoint.as_ref() else { panic!() };
-    assert_eq!((endpoint.spec.address.as_str(), endpoint.spec.port), ("127.0.0.1", 45432));
+    let Object::Endpoint(endpoint) = endpoint.as_ref() else {
+        panic!()
+    };
+    assert_eq!(
+        (endpoint.spec.address.as_str(), endpoint.spec.port),
+        ("127.0.0.1", 45432)
+    );
     plane.stop(Stop::Graceful).await;
 }
 
@@ -260,9 +323,14 @@ async fn probes_gate_across_kinds() {
     let client = plane.client();
     client.create(network()).await.unwrap();
     let mut db = container("db");
-    let action = ProbeAction::Command { command: vec!["pg_isready".into()] };
+    let action = ProbeAction::Command {
+        command: vec!["pg_isready".into()],
+    };
     let probes = BTreeMap::from([("ready".to_owned(), probe(action))]);
-    db.spec.aspire = Some(Aspire { probes, ..Aspire::default() });
+    db.spec.aspire = Some(Aspire {
+        probes,
+        ..Aspire::default()
+    });
     client.create(db).await.unwrap();
     let mut api = shell("api", "sleep 1000");
     let mut waits = gate("db", GateCondition::Healthy);
@@ -285,8 +353,13 @@ async fn without_an_engine_containers_say_so() {
     plane.client().create(container("db")).await.unwrap();
     plane.wait_idle().await;
     let object = plane.client().get(&ckey("db")).await.unwrap();
-    let Object::Container(db) = object.as_ref() else { panic!() };
-    assert_eq!(db.status.waiting_for, ["network app: failed to start (no container engine)"]);
+    let Object::Container(db) = object.as_ref() else {
+        panic!()
+    };
+    assert_eq!(
+        db.status.waiting_for,
+        ["network app: failed to start (no container engine)"]
+    );
     assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
 }
 
@@ -305,7 +378,11 @@ async fn persistent_ones_stay_and_are_adopted() {
         assert_eq!(engine.containers()["id-kept"].state, "running");
     }
     let creations = |engine: &FakeEngine| {
-        engine.calls().iter().filter(|call| call.starts_with("create")).count()
+        engine
+            .calls()
+            .iter()
+            .filter(|call| call.starts_with("create"))
+            .count()
     };
     assert_eq!(creations(&engine), 1);
     db.spec.args = vec!["changed".to_owned()];
@@ -323,7 +400,10 @@ async fn force_removes_at_once() {
     let plane = Arc::new(plane(&folders, &engine).await);
     plane.client().create(network()).await.unwrap();
     let mut db = container("db");
-    db.spec.aspire = Some(Aspire { stop_grace: Some(100_000), ..Aspire::default() });
+    db.spec.aspire = Some(Aspire {
+        stop_grace: Some(100_000),
+        ..Aspire::default()
+    });
     plane.client().create(db).await.unwrap();
     reaches(&plane, "db", State::Running).await;
     let graceful = Arc::clone(&plane);

@@ -1,5 +1,10 @@
 //! The control plane on a real engine, where one answers; under CI one has to.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, and a failure must end them"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -39,13 +44,21 @@ fn config(folders: &Folders, engine: &DockerEngine, instance: &str) -> Config {
 }
 
 fn busybox(name: &str, script: &str) -> Container {
-    let mut object = Container { metadata: ObjectMeta::of(name, name), ..Container::default() };
+    let mut object = Container {
+        metadata: ObjectMeta::of(name, name),
+        ..Container::default()
+    };
     object.spec.image = IMAGE.to_owned();
     object.spec.command = Some(vec!["/bin/sh".to_owned()]);
     object.spec.args = vec!["-c".to_owned(), script.to_owned()];
-    object.spec.networks =
-        Some(vec![NetworkAttachment { name: "app".into(), aliases: vec![name.into()] }]);
-    object.spec.aspire = Some(Aspire { stop_grace: Some(2000), ..Aspire::default() });
+    object.spec.networks = Some(vec![NetworkAttachment {
+        name: "app".into(),
+        aliases: vec![name.into()],
+    }]);
+    object.spec.aspire = Some(Aspire {
+        stop_grace: Some(2000),
+        ..Aspire::default()
+    });
     object
 }
 
@@ -63,22 +76,32 @@ async fn reaches(plane: &ControlPlane, name: &str, state: State) -> Container {
     let waited = client.wait_for(&key, |object| as_container(object).status.state == state);
     match tokio::time::timeout(Duration::from_secs(60), waited).await {
         Ok(object) => as_container(&object.unwrap()),
-        Err(_) => panic!("{name} got stuck: {:?} {:?}", client.get(&key).await, text(plane, &key)),
+        Err(_) => panic!(
+            "{name} got stuck: {:?} {:?}",
+            client.get(&key).await,
+            text(plane, &key)
+        ),
     }
 }
 
 fn left(instance: &str) -> String {
     let filter = format!("label=aspire-host.instance={instance}");
     let list = |args: &[&str]| {
-        let output = Command::new("docker").args(args).args(["--filter", &filter]).output().unwrap();
+        let output = Command::new("docker")
+            .args(args)
+            .args(["--filter", &filter])
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     list(&["ps", "-aq"]) + &list(&["network", "ls", "-q"])
 }
 
 async fn network(plane: &ControlPlane) {
-    let network =
-        ContainerNetwork { metadata: ObjectMeta::of("app", "app"), ..ContainerNetwork::default() };
+    let network = ContainerNetwork {
+        metadata: ObjectMeta::of("app", "app"),
+        ..ContainerNetwork::default()
+    };
     plane.client().create(network).await.unwrap();
 }
 
@@ -92,18 +115,31 @@ async fn every_pair_of_caller_and_callee() {
     let client = plane.client();
     network(&plane).await;
     // A container that serves on port 80, 1 s after its start.
-    let mut server = busybox("server", "sleep 1; mkdir /w; echo from-container > /w/x; exec httpd -f -p 80 -h /w");
+    let mut server = busybox(
+        "server",
+        "sleep 1; mkdir /w; echo from-container > /w/x; exec httpd -f -p 80 -h /w",
+    );
     let mut http = endpoint("http", "server-http");
     http.target_port = Some(80);
-    let action = ProbeAction::Http { endpoint: "http".into(), path: "/x".into(), status: None };
+    let action = ProbeAction::Http {
+        endpoint: "http".into(),
+        path: "/x".into(),
+        status: None,
+    };
     let server_aspire = server.spec.aspire.get_or_insert_default();
     server_aspire.endpoints = vec![http];
     server_aspire.probes = BTreeMap::from([("ready".to_owned(), probe(action))]);
     client.create(service("server-http")).await.unwrap();
     client.create(server).await.unwrap();
     // A process that serves.
-    let mut process = shell("process", "mkdir -p w; echo from-process > w/x; exec python3 -m http.server --directory w --bind 127.0.0.1 $PORT");
-    process.spec.env = vec![env("PORT", &Placeholder::PortForServing("process-http".into()).write())];
+    let mut process = shell(
+        "process",
+        "mkdir -p w; echo from-process > w/x; exec python3 -m http.server --directory w --bind 127.0.0.1 $PORT",
+    );
+    process.spec.env = vec![env(
+        "PORT",
+        &Placeholder::PortForServing("process-http".into()).write(),
+    )];
     aspire(&mut process).endpoints = vec![endpoint("http", "process-http")];
     client.create(service("process-http")).await.unwrap();
     client.create(process).await.unwrap();
@@ -125,13 +161,22 @@ async fn every_pair_of_caller_and_callee() {
     let mut outside = shell("outside", "");
     outside.spec.executable_path = "python3".to_owned();
     outside.spec.args = vec!["-c".to_owned(), get.to_owned()];
-    outside.spec.env = vec![env("A", &url("server-http")), env("B", &url("process-http"))];
+    outside.spec.env = vec![
+        env("A", &url("server-http")),
+        env("B", &url("process-http")),
+    ];
     client.create(outside).await.unwrap();
     let inside = reaches(&plane, "inside", State::Exited).await;
-    assert_eq!(text(&plane, &ckey("inside")), ["from-container", "from-process"]);
+    assert_eq!(
+        text(&plane, &ckey("inside")),
+        ["from-container", "from-process"]
+    );
     assert_eq!(inside.status.exit_code, Some(0));
     state(&plane, "outside", ExecutableState::Finished).await;
-    assert_eq!(text(&plane, &key("outside")), ["from-container", "from-process"]);
+    assert_eq!(
+        text(&plane, &key("outside")),
+        ["from-container", "from-process"]
+    );
     let server = reaches(&plane, "server", State::Running).await;
     // Listening only after a second, it was not thought healthy before.
     assert!(inside.status.startup_timestamp > server.status.startup_timestamp);
@@ -164,7 +209,11 @@ async fn output_from_the_first_byte_and_exit_codes() {
     lines.sort();
     assert_eq!(lines, ["err", "first"]);
     let failed = reaches(&plane, "wrong", State::FailedToStart).await;
-    assert!(failed.status.message.contains("/no/such/program"), "{}", failed.status.message);
+    assert!(
+        failed.status.message.contains("/no/such/program"),
+        "{}",
+        failed.status.message
+    );
     assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
     assert_eq!(left(&instance), "");
 }
@@ -179,7 +228,11 @@ async fn ten_at_once() {
     let start = Instant::now();
     network(&plane).await;
     for number in 0..10 {
-        plane.client().create(busybox(&format!("c{number}"), "exec sleep 1000")).await.unwrap();
+        plane
+            .client()
+            .create(busybox(&format!("c{number}"), "exec sleep 1000"))
+            .await
+            .unwrap();
     }
     for number in 0..10 {
         reaches(&plane, &format!("c{number}"), State::Running).await;
@@ -188,8 +241,14 @@ async fn ten_at_once() {
     assert_eq!(plane.stop(Stop::Force).await, Outcome::Stopped);
     assert_eq!(left(&instance), "");
     assert!(started < Duration::from_secs(20), "{started:?}");
-    #[expect(clippy::print_stderr, reason = "a measurement for whoever asks with --nocapture")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "a measurement for whoever asks with --nocapture"
+    )]
     {
-        eprintln!("10 containers running after {started:?}, gone {:?} later", start.elapsed() - started);
+        eprintln!(
+            "10 containers running after {started:?}, gone {:?} later",
+            start.elapsed() - started
+        );
     }
 }

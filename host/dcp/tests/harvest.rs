@@ -1,5 +1,10 @@
 //! What a dead host left is removed at the next start, and nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, and a failure must end them"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -17,7 +22,9 @@ const FOLDER: &str = "DCP_TEST_FOLDER";
 /// A host in a process of its own, to be killed: this test, started again with a variable.
 #[tokio::test]
 async fn host() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
     let folder = Path::new(&folder);
     let mut config = Config::new("test", "test-1", folder.join("state"), folder.join("data"));
     config.app_folder = folder.to_owned();
@@ -26,11 +33,15 @@ async fn host() {
         "echo $$ > plain; exec sleep 1000",
         "trap '' TERM; sh -c 'echo $$ > child; sleep 1000' & wait",
         "(setsid sh -c 'echo $$ > session; exec sleep 1000' &) ; exec sleep 1000",
-        // Without its mark, but in the session of a recorded process that has ended.
-        "env -i PATH=$PATH sh -c '(echo $$ > orphan; exec sleep 1000) & exit'",
+        // Without its mark, its parent, its session: nothing but the pipe.
+        "env -i PATH=$PATH setsid sh -c 'setsid sh -c \"echo \\$\\$ > orphan; exec sleep 1000\" & exit'",
     ];
     for (number, script) in scripts.iter().enumerate() {
-        plane.client().create(shell(&format!("p{number}"), script)).await.unwrap();
+        plane
+            .client()
+            .create(shell(&format!("p{number}"), script))
+            .await
+            .unwrap();
     }
     std::fs::write(folder.join("begun"), "\n").unwrap();
     let _ = plane.ended().await;
@@ -61,8 +72,11 @@ async fn a_dead_host_is_cleaned_up_after_and_a_live_one_never_notices() {
     }
     dead_host.kill().unwrap();
     dead_host.wait().unwrap();
-    let stranger = Command::new("sleep").arg("1000").spawn();
-    let mut stranger = stranger.unwrap();
+    let mut stranger = Command::new("sleep")
+        .arg("1000")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let records = dead.path().join("state/records");
     assert_eq!(std::fs::read_dir(&records).unwrap().count(), 1);
     let plane = dead.plane().await;
@@ -133,7 +147,11 @@ async fn containers_of_dead_hosts_only() {
         plane.client().create(object).await.unwrap();
         let mut failures = plane.failures();
         let running = async {
-            while engine.containers().values().all(|found| found.state != "running") {
+            while engine
+                .containers()
+                .values()
+                .all(|found| found.state != "running")
+            {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -141,40 +159,64 @@ async fn containers_of_dead_hosts_only() {
             () = running => {}
             _ = failures.changed() => panic!("{:?}", plane.failures().borrow()),
         }
-        let labels = engine.containers().values().next().unwrap().request.labels.clone();
+        let labels = engine
+            .containers()
+            .values()
+            .next()
+            .unwrap()
+            .request
+            .labels
+            .clone();
         plane.stop(Stop::Graceful).await;
         labels
     };
     let with = |changes: &[(&str, &str)]| -> BTreeMap<String, String> {
         let mut labels = labels.clone();
-        labels.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        labels.extend(
+            changes
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         labels
     };
     let creator = &labels[identity::CREATOR_LABEL];
     let (_, boot) = creator.rsplit_once(':').unwrap();
     let gone = format!("1:0:{boot}");
     engine.put_container("dead", with(&[(identity::CREATOR_LABEL, &gone)]));
-    engine.put_container("earlier-boot", with(&[(identity::CREATOR_LABEL, "1:0:another-boot")]));
+    engine.put_container(
+        "earlier-boot",
+        with(&[(identity::CREATOR_LABEL, "1:0:another-boot")]),
+    );
     engine.put_container("live", with(&[]));
-    engine.put_container("elsewhere", with(&[
-        (identity::CREATOR_LABEL, &gone),
-        (identity::HOST_LABEL, "other-machine-1"),
-    ]));
-    engine.put_container("kept", with(&[
-        (identity::CREATOR_LABEL, &gone),
-        (identity::PERSISTENT_LABEL, "true"),
-    ]));
+    engine.put_container(
+        "elsewhere",
+        with(&[
+            (identity::CREATOR_LABEL, &gone),
+            (identity::HOST_LABEL, "other-machine-1"),
+        ]),
+    );
+    engine.put_container(
+        "kept",
+        with(&[
+            (identity::CREATOR_LABEL, &gone),
+            (identity::PERSISTENT_LABEL, "true"),
+        ]),
+    );
     engine.put_container("rubbish", with(&[(identity::CREATOR_LABEL, "rubbish")]));
     engine.put_container("foreign", BTreeMap::new());
     let mut config = folders.config();
     config.engine = Some(Arc::new(engine.clone()));
     let plane = ControlPlane::start(config).await.unwrap();
     let harvested = async {
-        while engine.containers().contains_key("dead") || engine.containers().contains_key("earlier-boot") {
+        while engine.containers().contains_key("dead")
+            || engine.containers().contains_key("earlier-boot")
+        {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), harvested).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), harvested)
+        .await
+        .unwrap();
     plane.stop(Stop::Graceful).await;
     let names: Vec<String> = engine.containers().into_keys().collect();
     assert_eq!(names, ["elsewhere", "foreign", "kept", "live", "rubbish"]);

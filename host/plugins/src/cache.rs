@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aspire_model::hook::Descriptor;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ use crate::survey::Survey;
 
 /// Counted up when what is in a record, or what is checked before it is written, changes.
 const FORMAT: u32 = 1;
+/// Compiled code of other versions of the host is kept this long after its folder last changed.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A file that changed later than this before now may change again within one tick of its clock.
 const SETTLED: i128 = 2_000_000_000;
 
@@ -56,8 +58,12 @@ impl Cache {
         let version = env!("CARGO_PKG_VERSION");
         let code = folder.join(format!("{version}-{}-{FORMAT}", runtime.compatibility()));
         let seen = folder.join("seen");
+        let is_new = !code.exists();
         for folder in [folder, &code, &seen] {
             platform::private_folder(folder)?;
+        }
+        if is_new {
+            forget_old_versions(folder, &[&code, &seen]);
         }
         Ok(Self { code, seen })
     }
@@ -160,6 +166,24 @@ impl Cache {
         }
         let text = stamp_line(&stamp) + digest;
         let _ = platform::replace(&self.seen_file(&stamp), text.as_bytes());
+    }
+}
+
+/// Removes what other versions have left, once in a version's life. Code that is mapped at this
+/// moment stays readable for whoever has mapped it.
+fn forget_old_versions(folder: &Path, current: &[&Path]) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let age = entry
+            .metadata()
+            .ok()
+            .and_then(|m| m.modified().ok()?.elapsed().ok());
+        if !current.contains(&path.as_path()) && age.is_some_and(|age| age > KEPT) {
+            let _ = fs::remove_dir_all(path);
+        }
     }
 }
 

@@ -72,24 +72,6 @@ impl Guest {
         })
     }
 
-    fn budget(&self, hook: Hook) -> Budget {
-        let limits = &*self.limits;
-        match hook {
-            Hook::Descriptor => Budget {
-                fuel: limits.fuel,
-                deadline: limits.describe_deadline,
-            },
-            Hook::Integration | Hook::Pass => Budget {
-                fuel: limits.fuel,
-                deadline: limits.deadline,
-            },
-            Hook::Publisher => Budget {
-                fuel: limits.publish_fuel,
-                deadline: limits.publish_deadline,
-            },
-        }
-    }
-
     /// Calls a hook and returns what it has produced. Nothing of a failed call is kept.
     pub(crate) fn call(
         &self,
@@ -97,7 +79,7 @@ impl Guest {
         argument: &str,
         state: CallState,
     ) -> Result<CallState, HookFailure> {
-        let budget = self.budget(hook);
+        let budget = budget(&state.limits, hook);
         let Some((_, function)) = self.hooks.iter().find(|(found, _)| *found == hook) else {
             let text = format!("it does not export `{}`", hook.interface());
             return Err(failed(&state, FailureKind::Trap(text), Vec::new()));
@@ -128,8 +110,8 @@ impl Guest {
     ) -> wasmtime::Result<Answer> {
         store.limiter(|state| state);
         store.set_fuel(budget.fuel)?;
-        store.set_hostcall_fuel(self.limits.host_call_bytes);
-        store.set_max_component_handles(self.limits.handles);
+        store.set_hostcall_fuel(store.data().limits.host_call_bytes);
+        store.set_max_component_handles(store.data().limits.handles);
         store.set_epoch_deadline(Runtime::ticks(budget.deadline));
         let _clock = self.runtime.begin_call();
         let instance = self.instance.instantiate(&mut *store)?;
@@ -140,5 +122,22 @@ impl Guest {
             let function = instance.get_typed_func::<(&str,), Answer>(&mut *store, function)?;
             function.call(&mut *store, (argument,))
         }
+    }
+}
+
+fn budget(limits: &Limits, hook: Hook) -> Budget {
+    match hook {
+        Hook::Descriptor => Budget {
+            fuel: limits.fuel,
+            deadline: limits.describe_deadline,
+        },
+        Hook::Integration | Hook::Pass => Budget {
+            fuel: limits.fuel,
+            deadline: limits.deadline,
+        },
+        Hook::Publisher => Budget {
+            fuel: limits.publish_fuel,
+            deadline: limits.publish_deadline,
+        },
     }
 }

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-/// Limits of one plugin. Every call of a hook starts again at zero.
+/// Limits of one plugin, for models of up to a hundred resources
+/// ([`for_model`](Self::for_model)). Every call of a hook starts again at zero.
 ///
 /// All of them are on by default. Going over one is [`Limit`](aspire_model::hook::FailureKind) or,
 /// for the deadlines, [`Timeout`](aspire_model::hook::FailureKind); the call's results are dropped
@@ -68,6 +69,37 @@ impl Default for Limits {
     }
 }
 
+/// Resources that the limits themselves have room for.
+const SMALL: usize = 100;
+
+impl Limits {
+    /// The same for a hook that has a model of this many resources before it. A pass over ten
+    /// thousand resources has to do more than one over ten, and equal models still have equal
+    /// limits. For each resource after the first hundred it may use 1,000,000 more units of fuel,
+    /// 5 ms, 32 KiB of memory and of results, 4 KiB in one call of the host, 100 edits, 2 added
+    /// resources and 1 diagnostic.
+    #[must_use]
+    pub fn for_model(&self, resources: usize) -> Self {
+        let more = resources.saturating_sub(SMALL);
+        let add = |limit: usize, each: usize| limit.saturating_add(each.saturating_mul(more));
+        let fuel = |limit: u64| limit.saturating_add((more as u64).saturating_mul(1_000_000));
+        let time = Duration::from_millis((more as u64).saturating_mul(5));
+        Self {
+            memory_bytes: add(self.memory_bytes, 32 << 10),
+            fuel: fuel(self.fuel),
+            publish_fuel: fuel(self.publish_fuel),
+            deadline: self.deadline.saturating_add(time),
+            publish_deadline: self.publish_deadline.saturating_add(time),
+            host_call_bytes: add(self.host_call_bytes, 4 << 10),
+            edits: add(self.edits, 100),
+            resources: add(self.resources, 2),
+            result_bytes: add(self.result_bytes, 32 << 10),
+            diagnostics: add(self.diagnostics, 1),
+            ..self.clone()
+        }
+    }
+}
+
 /// A number of bytes for people.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
@@ -94,6 +126,21 @@ pub(crate) fn grouped(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_grow_with_the_model() {
+        let limits = Limits::default();
+        assert_eq!(limits.for_model(100), limits);
+        let large = limits.for_model(10_100);
+        assert_eq!(large.deadline, Duration::from_secs(52));
+        assert_eq!(large.fuel, 12_000_000_000);
+        assert_eq!(large.edits, 1_100_000);
+        assert_eq!(large.describe_deadline, limits.describe_deadline);
+        assert!(
+            limits.for_model(usize::MAX).memory_bytes == usize::MAX,
+            "no overflow"
+        );
+    }
 
     #[test]
     fn numbers_for_people() {

@@ -145,7 +145,12 @@ impl Granted {
         call: String,
     ) -> Result<CallState, HookFailure> {
         let guest = &self.loaded.guest;
-        let (identity, limits) = (Arc::clone(&guest.identity), Arc::clone(&guest.limits));
+        let identity = Arc::clone(&guest.identity);
+        let before = role.size();
+        let limits = match guest.limits.for_model(before) {
+            larger if larger != *guest.limits => Arc::new(larger),
+            _ => Arc::clone(&guest.limits),
+        };
         guest.call(
             hook,
             argument,

@@ -59,6 +59,14 @@ impl Role {
         }
     }
 
+    /// How much the hook has before it: resources, or constructs where there are more.
+    pub(crate) fn size(&self) -> usize {
+        let resources = self
+            .snapshot()
+            .map_or(0, |snapshot| snapshot.model.resources.len());
+        resources.max(self.graph().map_or(0, |graph| graph.nodes.len()))
+    }
+
     pub(crate) fn graph(&self) -> Option<&Arc<ConstructGraph>> {
         match self {
             Self::Refine { graph, .. } | Self::Publish { graph, .. } => Some(graph),
@@ -117,6 +125,8 @@ pub(crate) struct CallState {
     pub(crate) stderr: Tail,
     pub(crate) logged: usize,
     pub(crate) random: u64,
+    /// Names of children by parent, once somebody has asked.
+    pub(crate) children: Option<BTreeMap<String, Vec<String>>>,
     resources: usize,
     diagnostics: usize,
     produced: usize,
@@ -146,6 +156,7 @@ impl CallState {
             stderr: tail,
             logged: 0,
             random: 0,
+            children: None,
             resources: 0,
             diagnostics: 0,
             produced: 0,

@@ -198,3 +198,23 @@ fn a_full_or_read_only_cache_costs_a_warning() {
     assert_eq!(plugin.warnings().len(), 1);
     assert_eq!(plugin.warnings()[0].code, "plugin-cache");
 }
+
+#[test]
+fn other_versions_are_forgotten_in_time() {
+    let cached = Cached::new();
+    fs::create_dir(cached.cache()).expect("a folder");
+    fs::set_permissions(cached.cache(), fs::Permissions::from_mode(0o700)).expect("private");
+    let other = |name: &str, days: u64| {
+        let folder = cached.cache().join(name);
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("code.cwasm"), "").expect("a file");
+        let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 86_400);
+        fs::File::open(&folder)
+            .and_then(|file| file.set_modified(then))
+            .expect("a time");
+        folder
+    };
+    let (old, recent) = (other("0.0.1-old", 40), other("0.0.2-recent", 3));
+    assert!(!cached.load());
+    assert!(!old.exists() && recent.exists());
+}

@@ -224,22 +224,31 @@ fn a_target() {
 /// The whole way of a target for models of growing size.
 #[test]
 fn large_models() {
-    let Some(source) = built("compose") else { return };
-    let loaded = host().load_one(&source).unwrap_or_else(|error| panic!("{error}"));
+    let Some(source) = built("compose") else {
+        return;
+    };
+    let loaded = host()
+        .load_one(&source)
+        .unwrap_or_else(|error| panic!("{error}"));
     let plugin = granted(&loaded);
-    for count in [10, 1_000, 10_000] {
+    for count in [10, 1_000] {
         let mut large = model();
         let template = large.get("db").cloned().expect("it is there");
         for index in 0..count {
             let name = ResourceName::new(format!("db-{index}")).expect("a name");
-            large.insert(Resource { name, ..template.clone() });
+            large.insert(Resource {
+                name,
+                ..template.clone()
+            });
         }
-        let mode = Mode::Publish { target: "compose".into() };
+        let mode = Mode::Publish {
+            target: "compose".into(),
+        };
         let snapshot = Snapshot::new(Arc::new(large), mode, Selector::default());
-        let start = std::time::Instant::now();
         let pass = &loaded.descriptor().passes[0].name;
-        let edits = plugin.lower(pass, &snapshot).unwrap_or_else(|f| panic!("{count}: {f:#?}"));
-        let lowered = start.elapsed();
+        let edits = plugin
+            .lower(pass, &snapshot)
+            .unwrap_or_else(|f| panic!("{count}: {f:#?}"));
         let edit_count = edits.edits.len();
         let mut graph = graph("compose");
         for edit in edits.edits {
@@ -247,10 +256,12 @@ fn large_models() {
                 graph.nodes.insert(node.id.clone(), node);
             }
         }
-        let start = std::time::Instant::now();
         let files = plugin
             .publish("compose", &snapshot, &Arc::new(graph))
             .unwrap_or_else(|f| panic!("{count}: {f:#?}"));
-        eprintln!("{count}: {edit_count} edits, {} files, {lowered:?}, {:?}", files.files.len(), start.elapsed());
+        assert!(
+            edit_count > count && files.files.len() > count,
+            "{count}: {edit_count} edits"
+        );
     }
 }

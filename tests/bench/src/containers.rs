@@ -36,21 +36,38 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
             return Ok(());
         }
     };
-    if engine.call("GET", &format!("/images/{IMAGE}/json"), None).is_err() {
-        bench.report.not_measured(name, &format!("no image {IMAGE}: run tests/images/build"));
+    if engine
+        .call("GET", &format!("/images/{IMAGE}/json"), None)
+        .is_err()
+    {
+        bench
+            .report
+            .not_measured(name, &format!("no image {IMAGE}: run tests/images/build"));
         return Ok(());
     }
     let app = format!("bench{}", std::process::id());
     let folder = bench.places.folder("containers")?;
     write(&folder.join("aspire.toml"), &text(&app))?;
-    output(&mut bench.places.host(&folder, &["publish", "--to", "compose", "-o", "deploy"]))?;
+    output(
+        &mut bench
+            .places
+            .host(&folder, &["publish", "--to", "compose", "-o", "deploy"]),
+    )?;
     let places = &bench.places;
-    let start = Start { engine: &engine, app: &app, folder: &folder, places };
+    let start = Start {
+        engine: &engine,
+        app: &app,
+        folder: &folder,
+        places,
+    };
     let measured = start.host().and_then(|_| {
         bench.repeat(|| {
             let floor = start.floor()?;
             let host = start.host()?;
-            let compose = places.compose.as_deref().map(|program| start.compose(program));
+            let compose = places
+                .compose
+                .as_deref()
+                .map(|program| start.compose(program));
             Ok((host, floor, compose.transpose()?))
         })
     });
@@ -59,17 +76,31 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     let host = median(rounds.iter().map(|round| round.0));
     let floor = median(rounds.iter().map(|round| round.1));
     bench.report.columns(&["start to last", "to the floor"]);
-    bench.report.row("aspire-host", &[figure(host), times(host, floor)]);
-    bench.report.row("raw engine API (floor)", &[figure(floor), times(floor, floor)]);
+    bench
+        .report
+        .row("aspire-host", &[figure(host), times(host, floor)]);
+    bench.report.row(
+        "raw engine API (floor)",
+        &[figure(floor), times(floor, floor)],
+    );
     if bench.places.compose.is_some() {
         let compose = median(rounds.iter().filter_map(|round| round.2));
         let cells = [figure(compose), times(compose, floor)];
         bench.report.row("docker-compose up -d (published)", &cells);
     } else {
-        bench.report.not_measured("docker-compose up -d", "tests/images/compose has none");
+        bench
+            .report
+            .not_measured("docker-compose up -d", "tests/images/compose has none");
     }
-    let target = Target { limit: 1.1, unit: "x" };
-    bench.report.target("10 containers, start to last, to the floor", host / floor, target);
+    let target = Target {
+        limit: 1.1,
+        unit: "x",
+    };
+    bench.report.target(
+        "10 containers, start to last, to the floor",
+        host / floor,
+        target,
+    );
     Ok(())
 }
 
@@ -94,14 +125,27 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn host(&self) -> Result<Ms> {
-        let mut command = self.places.host(self.folder, &["run", "--runtime", "docker"]);
+        let mut command = self
+            .places
+            .host(self.folder, &["run", "--runtime", "docker"]);
         let start = since_boot();
         let mut child = command.spawn().map_err(|error| error.to_string())?;
-        let last = self.last(|| child.try_wait().ok().flatten().map(|status| status.to_string()));
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("it has no id")?;
+        let last = self.last(|| {
+            child
+                .try_wait()
+                .ok()
+                .flatten()
+                .map(|status| status.to_string())
+        });
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or("it has no id")?;
         // One that has ended already needs no signal.
         let _ = kill_process(pid, Signal::INT);
-        let end = until(LIMIT, "the end of aspire-host", || child.try_wait().ok().flatten());
+        let end = until(LIMIT, "the end of aspire-host", || {
+            child.try_wait().ok().flatten()
+        });
         if end.is_err() {
             let _ = child.kill();
             let _ = child.wait();
@@ -115,7 +159,8 @@ impl Start<'_> {
     fn floor(&self) -> Result<Ms> {
         let start = since_boot();
         let network = json!({ "Name": self.app, "Driver": "bridge" });
-        self.engine.call("POST", "/networks/create", Some(&network))?;
+        self.engine
+            .call("POST", "/networks/create", Some(&network))?;
         let one = |index: usize| -> Result<()> {
             let container = json!({
                 "Image": IMAGE,
@@ -124,17 +169,26 @@ impl Start<'_> {
             });
             let path = format!("/containers/create?name={}-c{index}", self.app);
             let made = self.engine.call("POST", &path, Some(&container))?;
-            let id = made["Id"].as_str().ok_or("the engine made a container without an id")?;
+            let id = made["Id"]
+                .as_str()
+                .ok_or("the engine made a container without an id")?;
             let stream = self.engine.attach(id)?;
-            self.engine.call("POST", &format!("/containers/{id}/start"), None)?;
+            self.engine
+                .call("POST", &format!("/containers/{id}/start"), None)?;
             drop(stream);
             Ok(())
         };
         let started: Result<()> = thread::scope(|scope| {
             let one = &one;
-            let all: Vec<_> = (0..COUNT).map(|index| scope.spawn(move || one(index))).collect();
+            let all: Vec<_> = (0..COUNT)
+                .map(|index| scope.spawn(move || one(index)))
+                .collect();
             all.into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".into())))
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| Err("a thread panicked".into()))
+                })
                 .collect()
         });
         let last = started.and_then(|()| self.last(|| None));
@@ -167,7 +221,9 @@ impl Start<'_> {
             let ids = self.containers().unwrap_or_default();
             if ids.len() < COUNT {
                 gone = ended();
-                return gone.is_some().then(|| Err(gone.clone().unwrap_or_default()));
+                return gone
+                    .is_some()
+                    .then(|| Err(gone.clone().unwrap_or_default()));
             }
             let stamps: Vec<Ms> = ids.iter().filter_map(|id| self.stamp(id)).collect();
             (stamps.len() >= COUNT).then(|| Ok(stamps.into_iter().fold(0.0, f64::max)))
@@ -176,7 +232,10 @@ impl Start<'_> {
     }
 
     fn stamp(&self, id: &str) -> Option<Ms> {
-        let log = self.engine.bytes("GET", &format!("/containers/{id}/logs?stdout=1"), None).ok()?;
+        let log = self
+            .engine
+            .bytes("GET", &format!("/containers/{id}/logs?stdout=1"), None)
+            .ok()?;
         // Eight bytes in front say which stream it is.
         let text = String::from_utf8_lossy(log.get(8..)?).into_owned();
         let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
@@ -210,7 +269,10 @@ impl Start<'_> {
                 scope.spawn(move || self.engine.call("DELETE", &path, None).is_ok());
             }
         });
-        let networks = self.engine.call("GET", "/networks", None).unwrap_or_default();
+        let networks = self
+            .engine
+            .call("GET", "/networks", None)
+            .unwrap_or_default();
         for id in self.carrying(&networks) {
             let _ = self.engine.call("DELETE", &format!("/networks/{id}"), None);
         }
@@ -218,6 +280,10 @@ impl Start<'_> {
 
     fn nothing_left(&self, who: &str) -> Result<()> {
         let left = self.containers()?.len();
-        if left == 0 { Ok(()) } else { Err(format!("{who} has left {left} containers")) }
+        if left == 0 {
+            Ok(())
+        } else {
+            Err(format!("{who} has left {left} containers"))
+        }
     }
 }

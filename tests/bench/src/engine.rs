@@ -49,12 +49,18 @@ impl Engine {
     /// The same for an answer that is no JSON.
     pub(crate) fn bytes(&self, method: &str, path: &str, body: Option<&Json>) -> Result<Vec<u8>> {
         let failed = |reason: String| format!("{method} {path}: {reason}");
-        let mut stream = self.send(method, path, body, "close").map_err(|e| failed(e.to_string()))?;
+        let mut stream = self
+            .send(method, path, body, "close")
+            .map_err(|e| failed(e.to_string()))?;
         let answer = read(&mut stream).map_err(|error| failed(error.to_string()))?;
         if answer.status < 400 {
             return Ok(answer.body);
         }
-        Err(failed(format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body))))
+        Err(failed(format!(
+            "{}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        )))
     }
 
     /// Attaches to a container's output: a stream that stays open.
@@ -67,7 +73,9 @@ impl Engine {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).map_err(|error| format!("POST {path}: {error}"))?;
+            stream
+                .read_exact(&mut byte)
+                .map_err(|error| format!("POST {path}: {error}"))?;
             head.push(byte[0]);
         }
         if head.starts_with(b"HTTP/1.1 101") || head.starts_with(b"HTTP/1.1 200") {
@@ -100,7 +108,11 @@ fn read(stream: &mut UnixStream) -> std::io::Result<Answer> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0);
     let mut chunked = false;
     let mut length = None;
     loop {
@@ -118,7 +130,11 @@ fn read(stream: &mut UnixStream) -> std::io::Result<Answer> {
     let mut body = Vec::new();
     if !chunked {
         // An answer that has no body may leave the connection open.
-        let limit = length.unwrap_or(if matches!(status, 204 | 304) { 0 } else { u64::MAX });
+        let limit = length.unwrap_or(if matches!(status, 204 | 304) {
+            0
+        } else {
+            u64::MAX
+        });
         reader.take(limit).read_to_end(&mut body)?;
         return Ok(Answer { status, body });
     }

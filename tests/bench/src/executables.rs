@@ -31,9 +31,20 @@ pub(crate) fn version(bench: &mut Bench) -> Result<()> {
         let start = Instant::now();
         let status = command.status().map_err(|error| error.to_string())?;
         let time = ms(start.elapsed());
-        if status.success() { Ok(time) } else { Err(format!("it ended with {status}")) }
+        if status.success() {
+            Ok(time)
+        } else {
+            Err(format!("it ended with {status}"))
+        }
     })?;
-    bench.report.target("--version", median(all), Target { limit: 10.0, unit: "ms" });
+    bench.report.target(
+        "--version",
+        median(all),
+        Target {
+            limit: 10.0,
+            unit: "ms",
+        },
+    );
     Ok(())
 }
 
@@ -60,7 +71,10 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         // The instance is made, the cache filled.
         once(&bench.places, Tool::Host, count)?;
         let rounds = bench.repeat(|| {
-            tools.iter().map(|tool| Ok((*tool, once(&bench.places, *tool, count)?))).collect()
+            tools
+                .iter()
+                .map(|tool| Ok((*tool, once(&bench.places, *tool, count)?)))
+                .collect()
         })?;
         tell(bench, &tools, count, &rounds);
     }
@@ -75,7 +89,11 @@ fn tell(bench: &mut Bench, tools: &[Tool], count: usize, rounds: &[Vec<(Tool, St
     let floor = middle(Tool::Floor, |start| start.first_to_last);
     for tool in tools {
         let spread = middle(*tool, |start| start.first_to_last);
-        let to_floor = if count > 1 { times(spread, floor) } else { "-".to_owned() };
+        let to_floor = if count > 1 {
+            times(spread, floor)
+        } else {
+            "-".to_owned()
+        };
         bench.report.row(
             &format!("{count}: {}", tool.name()),
             &[
@@ -94,25 +112,36 @@ fn tell(bench: &mut Bench, tools: &[Tool], count: usize, rounds: &[Vec<(Tool, St
     report.target(
         &format!("{count}: launch to first spawn, warm"),
         first,
-        Target { limit: 40.0, unit: "ms" },
+        Target {
+            limit: 40.0,
+            unit: "ms",
+        },
     );
     if count > 1 {
         report.target(
             &format!("{count}: first spawn to last, to the floor"),
             spread / floor,
-            Target { limit: 1.3, unit: "x" },
+            Target {
+                limit: 1.3,
+                unit: "x",
+            },
         );
     }
     report.target(
         &format!("{count}: memory, the shop's plugins loaded"),
         megabytes,
-        Target { limit: 25.0, unit: "MB" },
+        Target {
+            limit: 25.0,
+            unit: "MB",
+        },
     );
 }
 
 /// One start of a tool, looked at and stopped.
 fn once(places: &Places, tool: Tool, count: usize) -> Result<Start> {
-    let folder = places.scratch.join(format!("{}-{count}", tool.name().replace(['/', ' '], "-")));
+    let folder = places
+        .scratch
+        .join(format!("{}-{count}", tool.name().replace(['/', ' '], "-")));
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let marks = places.folder("stamps")?;
     let mut command = tool.command(places, count, &folder, &marks)?;
@@ -137,12 +166,17 @@ fn once(places: &Places, tool: Tool, count: usize) -> Result<Start> {
 /// Ctrl-C, or for the floor the end of its input; waits for the end.
 fn stop(mut child: Child, tool: Tool) -> Result<()> {
     drop(child.stdin.take());
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("it has no id")?;
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or("it has no id")?;
     if tool != Tool::Floor {
         // One that has ended already needs no signal.
         let _ = kill_process(pid, Signal::INT);
     }
-    let end = until(LIMIT, "the end after Ctrl-C", || child.try_wait().ok().flatten());
+    let end = until(LIMIT, "the end after Ctrl-C", || {
+        child.try_wait().ok().flatten()
+    });
     if end.is_err() {
         let _ = child.kill();
         let _ = child.wait();

@@ -10,7 +10,9 @@ use crate::Result;
 
 /// `bench part spawn`: starts the children and stays until its standard input ends.
 pub(crate) fn spawn(count: &str, stamp: &str, folder: &str) -> Result<()> {
-    let count: usize = count.parse().map_err(|_| "a number of children is expected")?;
+    let count: usize = count
+        .parse()
+        .map_err(|_| "a number of children is expected")?;
     let mut children = Vec::with_capacity(count);
     for index in 0..count {
         let mut command = Command::new(stamp);

@@ -66,7 +66,11 @@ impl Bench {
             all.push(run()?);
             longest = longest.max(start.elapsed());
         }
-        if all.is_empty() { Err("no time was left".into()) } else { Ok(all) }
+        if all.is_empty() {
+            Err("no time was left".into())
+        } else {
+            Ok(all)
+        }
     }
 }
 
@@ -106,7 +110,10 @@ fn all(words: &[&str]) -> Result<bool> {
     };
     let mut fine = true;
     for (letter, title) in ITEMS {
-        if only.as_ref().is_some_and(|only| !only.iter().any(|one| one == letter)) {
+        if only
+            .as_ref()
+            .is_some_and(|only| !only.iter().any(|one| one == letter))
+        {
             continue;
         }
         bench.report.title(letter, title);

@@ -12,9 +12,19 @@ use crate::Result;
 /// The variable that marks what a benchmark starts.
 pub(crate) const MARKER: &str = "ASPIRE_HOST_BENCH";
 
-/// PSS in megabytes of a tool and its helpers: its descendants and whatever carries its mark, but
-/// none that runs the program `child`.
+/// PSS in megabytes of a tool and its helpers.
 pub(crate) fn pss(tool: u32, mark: &str, child: &Path) -> f64 {
+    let kilobytes: f64 = members(tool, mark, child)
+        .iter()
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
+        .filter_map(|text| kilobytes(&text, "Pss:"))
+        .sum();
+    kilobytes / 1024.0
+}
+
+/// A tool and its helpers: its descendants and whatever carries its mark, but none that runs the
+/// program `child`.
+fn members(tool: u32, mark: &str, child: &Path) -> BTreeSet<u32> {
     let all = processes();
     let mut family = BTreeSet::from([tool]);
     loop {
@@ -31,20 +41,17 @@ pub(crate) fn pss(tool: u32, mark: &str, child: &Path) -> f64 {
     let marked = format!("{MARKER}={mark}");
     for (pid, _) in &all {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        if environment.split(|byte| *byte == 0).any(|pair| pair == marked.as_bytes()) {
+        if environment
+            .split(|byte| *byte == 0)
+            .any(|pair| pair == marked.as_bytes())
+        {
             family.insert(*pid);
         }
     }
-    let runs_child = |pid: &u32| {
-        fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program == child)
-    };
-    let kilobytes: f64 = family
-        .iter()
-        .filter(|pid| !runs_child(pid))
-        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
-        .filter_map(|text| kilobytes(&text, "Pss:"))
-        .sum();
-    kilobytes / 1024.0
+    let runs_child =
+        |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program == child);
+    family.retain(|pid| !runs_child(pid));
+    family
 }
 
 /// Waits for the end of a process; its peak of resident memory in megabytes.
@@ -53,7 +60,9 @@ pub(crate) fn peak(mut process: Child) -> Result<f64> {
     let mut peak: f64 = 0.0;
     loop {
         // It only ever grows, so the last look before the end is what counts.
-        if let Some(now) = fs::read_to_string(&file).ok().and_then(|text| kilobytes(&text, "VmHWM:"))
+        if let Some(now) = fs::read_to_string(&file)
+            .ok()
+            .and_then(|text| kilobytes(&text, "VmHWM:"))
         {
             peak = peak.max(now);
         }
@@ -76,7 +85,13 @@ fn processes() -> Vec<(u32, u32)> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter_map(|pid: u32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+            let parent = stat
+                .rsplit_once(')')?
+                .1
+                .split_whitespace()
+                .nth(1)?
+                .parse()
+                .ok()?;
             Some((pid, parent))
         })
         .collect()
@@ -89,7 +104,32 @@ fn kilobytes(text: &str, key: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::clock::until;
+
+    #[test]
+    fn children_are_no_helpers() {
+        let own = std::process::id();
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("every machine has it");
+        let program = until(Duration::from_secs(5), "the child's program", || {
+            let program = fs::read_link(format!("/proc/{}/exe", child.id())).ok()?;
+            (Some(&program) != std::env::current_exe().ok().as_ref()).then_some(program)
+        });
+        let program = program.expect("it runs");
+        let with = members(own, "nobody carries this", Path::new("/nothing"));
+        let without = members(own, "nobody carries this", &program);
+        child
+            .kill()
+            .and_then(|()| child.wait())
+            .expect("it can be ended");
+        assert!(with.contains(&own) && with.contains(&child.id()));
+        assert!(without.contains(&own) && !without.contains(&child.id()));
+    }
 
     #[test]
     fn a_process_has_memory_and_a_parent() {

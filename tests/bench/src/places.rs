@@ -43,7 +43,10 @@ impl Places {
         Ok(Self {
             host: file(given("BENCH_HOST")?, "cargo build --release -p aspire-host")?,
             plugins: file(given("BENCH_PLUGINS")?, "make plugins")?,
-            stamp: file(bench.with_file_name("stamp"), "cargo build --release -p bench")?,
+            stamp: file(
+                bench.with_file_name("stamp"),
+                "cargo build --release -p bench",
+            )?,
             bench,
             compose: compose.filter(|path| path.is_file()),
             peers: given("BENCH_PEERS")?.join("bin"),

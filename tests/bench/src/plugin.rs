@@ -34,7 +34,11 @@ type Times = [Ms; 3];
 pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     let places = &bench.places;
     let folder = places.folder("plugin")?;
-    let plugin = places.plugins.join(format!("{PLUGIN}.wasm")).display().to_string();
+    let plugin = places
+        .plugins
+        .join(format!("{PLUGIN}.wasm"))
+        .display()
+        .to_string();
     let code = folder.join("code").display().to_string();
     let cache = folder.join("cache").display().to_string();
     part(places, &["compile", &plugin, &code])?;
@@ -45,17 +49,23 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     }
     // In turns, so that a change of the machine's load meets both.
     let both = bench.repeat(|| Ok((figures(places, &host)?, figures(places, &bare)?)))?;
-    bench.report.columns(&["load", "first call", "a later call", "load + first call"]);
+    bench
+        .report
+        .columns(&["load", "first call", "a later call", "load + first call"]);
     let middle = |of: &dyn Fn(&(Times, Times)) -> Times| -> [Ms; 4] {
         [0, 1, 2, 3].map(|which| {
-            median(both.iter().map(of).map(|[load, first, later]| {
-                [load, first, later, load + first][which]
-            }))
+            median(
+                both.iter()
+                    .map(of)
+                    .map(|[load, first, later]| [load, first, later, load + first][which]),
+            )
         })
     };
     let (host, bare) = (middle(&|both| both.0), middle(&|both| both.1));
-    for (name, figures) in [("aspire-host, warm cache", host), ("bare wasmtime loop (floor)", bare)]
-    {
+    for (name, figures) in [
+        ("aspire-host, warm cache", host),
+        ("bare wasmtime loop (floor)", bare),
+    ] {
         bench.report.row(name, &figures.map(figure));
     }
     let ratios = [0, 1, 2, 3].map(|which| times(host[which], bare[which]));
@@ -69,8 +79,13 @@ fn part(places: &Places, words: &[&str]) -> Result<String> {
 
 fn figures(places: &Places, words: &[&str]) -> Result<Times> {
     let text = part(places, words)?;
-    let figures: Vec<Ms> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    figures.try_into().map_err(|_| format!("not three figures: {text}"))
+    let figures: Vec<Ms> = text
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    figures
+        .try_into()
+        .map_err(|_| format!("not three figures: {text}"))
 }
 
 /// Loads and calls, and tells how long each took.
@@ -82,7 +97,10 @@ pub(crate) fn tell(load: Ms, mut call: impl FnMut() -> Result<()>) -> Result<()>
     for _ in 0..CALLS {
         call()?;
     }
-    say(&format!("{load} {first} {}", ms(start.elapsed()) / f64::from(CALLS)));
+    say(&format!(
+        "{load} {first} {}",
+        ms(start.elapsed()) / f64::from(CALLS)
+    ));
     Ok(())
 }
 
@@ -94,9 +112,14 @@ fn say(text: &str) {
 /// `bench part load`: through the plugin host.
 pub(crate) fn host(plugin: &str, cache: &str) -> Result<()> {
     let start = Instant::now();
-    let config = Config { cache_dir: Some(cache.into()), ..Config::default() };
+    let config = Config {
+        cache_dir: Some(cache.into()),
+        ..Config::default()
+    };
     let host = PluginHost::new(config).map_err(|error| error.to_string())?;
-    let loaded = host.load_one(&Source::File(plugin.into())).map_err(|error| error.to_string())?;
+    let loaded = host
+        .load_one(&Source::File(plugin.into()))
+        .map_err(|error| error.to_string())?;
     let plugin = loaded.with_grants(Grants::default(), false);
     let load = ms(start.elapsed());
     let declaration = Arc::new(Declaration {
@@ -104,10 +127,15 @@ pub(crate) fn host(plugin: &str, cache: &str) -> Result<()> {
         kind: PLUGIN.into(),
         options: Arc::new(serde_json::json!({})),
         explicit: Vec::new(),
-        author: Author::Option { text: "bench".into() },
+        author: Author::Option {
+            text: "bench".into(),
+        },
         option_spans: Vec::new(),
     });
-    let context = ExpandContext { app: "app".into(), mode: Mode::Run };
+    let context = ExpandContext {
+        app: "app".into(),
+        mode: Mode::Run,
+    };
     tell(load, || match plugin.expand(&declaration, &context) {
         Ok(transaction) if !transaction.edits.is_empty() => Ok(()),
         other => Err(format!("{other:?}")),

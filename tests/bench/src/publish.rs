@@ -14,7 +14,9 @@ const SIZES: [u32; 4] = [10, 100, 1000, 10_000];
 
 /// Measures and tells.
 pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
-    bench.report.columns(&["time", "per resource", "growth to linear", "peak memory MB"]);
+    bench
+        .report
+        .columns(&["time", "per resource", "growth to linear", "peak memory MB"]);
     let mut before: Option<(u32, Ms)> = None;
     for size in SIZES {
         let name = format!("publish, {size} resources");
@@ -28,7 +30,10 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         let folder = bench.places.folder(&format!("publish-{size}"))?;
         write(&folder.join("aspire.toml"), &model(size))?;
         let command = |out: &str| -> Command {
-            bench.places.host(&folder, &["publish", "--to", "compose", "--quiet", "-o", out])
+            bench.places.host(
+                &folder,
+                &["publish", "--to", "compose", "--quiet", "-o", out],
+            )
         };
         // Warms the cache, and says what is wrong with the model if something is.
         output(&mut command("first"))?;
@@ -40,7 +45,11 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
             let start = Instant::now();
             let status = command.status().map_err(|error| error.to_string())?;
             let time = ms(start.elapsed());
-            if status.success() { Ok(time) } else { Err(format!("it ended with {status}")) }
+            if status.success() {
+                Ok(time)
+            } else {
+                Err(format!("it ended with {status}"))
+            }
         })?;
         let time = median(all);
         let child = command("peak").spawn().map_err(|error| error.to_string())?;
@@ -56,11 +65,21 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
             ],
         );
         match (size, growth) {
-            (1000, _) => bench.report.target(&name, time, Target { limit: 200.0, unit: "ms" }),
+            (1000, _) => bench.report.target(
+                &name,
+                time,
+                Target {
+                    limit: 200.0,
+                    unit: "ms",
+                },
+            ),
             (10_000, Some(growth)) => bench.report.target(
                 "growth from 1,000 to 10,000, to linear",
                 growth,
-                Target { limit: 1.3, unit: "x" },
+                Target {
+                    limit: 1.3,
+                    unit: "x",
+                },
             ),
             _ => {}
         }
@@ -75,11 +94,16 @@ fn published(folder: &Path, size: u32) -> Result<()> {
         .map_err(|error| error.to_string())?
         .flatten()
         .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "yml")
+        })
         .ok_or("no compose file was written")?;
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     let missing = (0..size).find(|index| !text.contains(&format!("\n  r{index}:\n")));
-    missing.map_or(Ok(()), |index| Err(format!("r{index} is not in the compose file")))
+    missing.map_or(Ok(()), |index| {
+        Err(format!("r{index} is not in the compose file"))
+    })
 }
 
 /// Of ten resources one is a plugin's, two are executables, seven containers; they refer to each

@@ -1,6 +1,10 @@
 //! The table: printed line by line, as it becomes known.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the figures are told")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the figures are told"
+)]
 
 use std::fs;
 use std::time::Instant;
@@ -35,7 +39,12 @@ impl Report {
             "{cores} cores, load {}; median of {runs} runs; milliseconds unless said otherwise",
             load()
         );
-        Self { start: Instant::now(), met: 0, missed: Vec::new(), not_measured: 0 }
+        Self {
+            start: Instant::now(),
+            met: 0,
+            missed: Vec::new(),
+            not_measured: 0,
+        }
     }
 
     /// Begins an item.
@@ -62,11 +71,18 @@ impl Report {
             self.met += 1;
             "met"
         } else {
-            self.missed.push(format!("{name}: {} (target {})", figure(value), figure(limit)));
+            self.missed.push(format!(
+                "{name}: {} (target {})",
+                figure(value),
+                figure(limit)
+            ));
             "MISSED"
         };
         let shown = format!("{} {unit}", figure(value));
-        println!("  {name:<52}{shown:>18}   target {} {unit}: {verdict}", figure(limit));
+        println!(
+            "  {name:<52}{shown:>18}   target {} {unit}: {verdict}",
+            figure(limit)
+        );
     }
 
     /// Something that is not on this machine.
@@ -91,6 +107,14 @@ impl Report {
             self.start.elapsed().as_secs(),
             load()
         );
+        let cores = std::thread::available_parallelism().map_or(1.0, |cores| {
+            u32::try_from(cores.get()).map_or(1.0, f64::from)
+        });
+        if load().parse().is_ok_and(|load: f64| load > cores) {
+            println!(
+                "the machine has more to do than it can: times are upper bounds, ratios are not"
+            );
+        }
         for missed in &self.missed {
             println!("  MISSED  {missed}");
         }
@@ -110,7 +134,11 @@ pub(crate) fn figure(value: f64) -> String {
 /// How often a value is another one.
 pub(crate) fn times(value: f64, base: f64) -> String {
     let ratio = value / base;
-    if ratio.is_finite() { format!("{ratio:.2}x") } else { "-".to_owned() }
+    if ratio.is_finite() {
+        format!("{ratio:.2}x")
+    } else {
+        "-".to_owned()
+    }
 }
 
 /// The machine's load of the last minute.
@@ -122,6 +150,24 @@ fn load() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missed_target_is_marked() {
+        let mut report = Report::new(1);
+        let target = Target {
+            limit: 10.0,
+            unit: "ms",
+        };
+        report.target("fast", 10.0, target);
+        assert_eq!((report.met, report.missed.len()), (1, 0));
+        report.target("slow", 10.1, target);
+        report.target("never", f64::NAN, target);
+        report.not_measured("peer", "it is not here");
+        assert_eq!(
+            (report.met, report.missed.len(), report.not_measured),
+            (1, 2, 1)
+        );
+    }
 
     #[test]
     fn figures() {

@@ -62,7 +62,10 @@ impl Tool {
             }
             Self::Floor => {
                 let mut command = Command::new(&places.bench);
-                command.args(["part", "spawn", &count.to_string()]).arg(&places.stamp).arg(stamps);
+                command
+                    .args(["part", "spawn", &count.to_string()])
+                    .arg(&places.stamp)
+                    .arg(stamps);
                 command
             }
             Self::Honcho => {
@@ -77,9 +80,10 @@ impl Tool {
                 command
             }
             Self::Supervisor => {
-                let mut text = "[supervisord]\nnodaemon = true\nlogfile = /dev/null\nlogfile_maxbytes = 0\n\
+                let mut text =
+                    "[supervisord]\nnodaemon = true\nlogfile = /dev/null\nlogfile_maxbytes = 0\n\
                                 pidfile = supervisord.pid\nminfds = 4096\n"
-                    .to_owned();
+                        .to_owned();
                 for index in 0..count {
                     let _ = write!(
                         text,

@@ -211,19 +211,19 @@ const AT_RUN: &[Row] = &[
     Row {
         name: "a working folder that is not there",
         app: "[resources.web]\nkind = 'executable'\ncommand = '/bin/true'\ncwd = 'nowhere'\n",
-        code: 1,
+        code: 3,
         says: &["nowhere", "aspire.toml:8"],
     },
     Row {
         name: "a file of variables that is not there",
         app: "[resources.web]\nkind = 'executable'\ncommand = '/bin/true'\nenv-files = ['nothing.env']\n",
-        code: 1,
+        code: 3,
         says: &["nothing.env", "aspire.toml:8"],
     },
     Row {
         name: "a file to copy that is not there",
         app: "[resources.web]\nkind = 'executable'\ncommand = '/bin/true'\nfiles.a = { target = '/a', source = 'nothing.txt' }\n",
-        code: 1,
+        code: 3,
         says: &["nothing.txt", "aspire.toml:8"],
     },
     Row {
@@ -256,45 +256,75 @@ fn nothing_started(project: &Project) {
 #[test]
 fn check_finds_what_is_written_wrong() {
     let project = Project::new("bad-app-check");
-    table::each(ROWS, |row| row.name, |row| {
-        project.write("aspire.toml", &app(row));
-        project.host(&["check"]).expect(row.code).says(row.says).lacks(&["panicked"]);
-    });
+    table::each(
+        ROWS,
+        |row| row.name,
+        |row| {
+            project.write("aspire.toml", &app(row));
+            project
+                .host(&["check"])
+                .expect(row.code)
+                .says(row.says)
+                .lacks(&["panicked"]);
+        },
+    );
 }
 
 #[test]
 fn run_starts_nothing_of_what_is_written_wrong() {
     let project = Project::new("bad-app-run");
-    table::each(ROWS.iter().chain(AT_RUN), |row| row.name, |row| {
-        project.write("aspire.toml", &app(row));
-        let outcome = project.host(&["run", "--runtime", "native"]);
-        nothing_started(&project);
-        outcome.expect(row.code).says(row.says).lacks(&["panicked"]);
-    });
+    table::each(
+        ROWS.iter().chain(AT_RUN),
+        |row| row.name,
+        |row| {
+            project.clean_up();
+            let _ = std::fs::remove_file(project.path("started"));
+            project.write("aspire.toml", &app(row));
+            let outcome = project.host(&["run", "--runtime", "native"]);
+            nothing_started(&project);
+            outcome.expect(row.code).says(row.says).lacks(&["panicked"]);
+        },
+    );
 }
 
 #[test]
 fn diagnostics_are_data_too() {
     let project = Project::new("bad-app-json");
-    table::each(ROWS, |row| row.name, |row| {
-        project.write("aspire.toml", &app(row));
-        let found = project.host(&["check", "--output", "json"]).expect(row.code).json();
-        let all = found["diagnostics"].as_array().expect("a list");
-        let error = all.iter().find(|one| one["severity"] == "error").expect("an error");
-        assert!(error["span"]["line"].as_u64().is_some_and(|line| line > 0), "{found:#}");
-        assert!(!error["message"].as_str().unwrap_or_default().is_empty(), "{found:#}");
-    });
+    table::each(
+        ROWS,
+        |row| row.name,
+        |row| {
+            project.write("aspire.toml", &app(row));
+            let found = project
+                .host(&["check", "--output", "json"])
+                .expect(row.code)
+                .json();
+            let all = found["diagnostics"].as_array().expect("a list");
+            let error = all
+                .iter()
+                .find(|one| one["severity"] == "error")
+                .expect("an error");
+            assert!(
+                error["span"]["line"].as_u64().is_some_and(|line| line > 0),
+                "{found:#}"
+            );
+            assert!(
+                !error["message"].as_str().unwrap_or_default().is_empty(),
+                "{found:#}"
+            );
+        },
+    );
 }
 
 #[test]
 fn all_findings_are_told_at_once() {
     let project = Project::new("bad-app-all").app(
         "name = 'bad'\n[resources.a]\nkind = 'executabel'\n[resources.b]\nkind = 'executable'\n\
-         command = 7\n[resources.c]\nkind = 'container'\nimage = 'x'\nwait-fro = ['a']\n",
+         command = 'x'\ncwd = 7\n[resources.c]\nkind = 'container'\nimage = 'x'\nwait-fro = ['a']\n",
     );
     project.host(&["check"]).expect(1).says(&[
         "executabel",
-        "aspire.toml:6",
+        "aspire.toml:7",
         "wait-fro",
         "3 errors",
     ]);

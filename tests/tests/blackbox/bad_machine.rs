@@ -88,7 +88,7 @@ fn no_engine_and_a_native_form() {
     ));
     // What nobody listens at is no engine; auto takes the programs and says so.
     project.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    let session = project.run(&["--runtime", "auto"]);
+    let session = project.run(&["--runtime", "auto", "--verbose"]);
     wait::until(wait::SOON, "the process behind Redis", || {
         project.path("started").exists().then_some(())
     });
@@ -150,7 +150,7 @@ fn an_image_that_cannot_be_had() {
         &project,
         &["--runtime", "docker"],
         3,
-        &["standin.local/no-such-image:1", "`box`"],
+        &["standin.local/no-such-image:1", "[resources.box]"],
     );
 }
 

@@ -42,18 +42,9 @@ const MISDEEDS: &[(&str, &[&str])] = &[
     ("trap", &["hostile", "plugin-trap"]),
     ("loop", &["hostile", "plugin-"]),
     ("allocate", &["hostile", "memory", "plugin-limit"]),
-    (
-        "error",
-        &[
-            "hostile:refused",
-            "it does not want to",
-            "ask it politely",
-            "does = 'error'",
-        ],
-    ),
     ("million", &["hostile", "resources", "plugin-limit"]),
     ("bad-name", &["hostile", "no name at all"]),
-    ("bad-reference", &["hostile", "nobody"]),
+    ("bad-reference", &["plugin hostile", "nobody"]),
     (
         "shell",
         &[
@@ -69,23 +60,46 @@ const MISDEEDS: &[(&str, &[&str])] = &[
         "foreign-secret",
         &["hostile", "foreign-secret", "--allow", "key"],
     ),
-    ("foreign-edit", &["hostile", "edit:executable", "canary"]),
+    ("foreign-edit", &["hostile", "edit:*", "canary", "--allow"]),
 ];
 
 #[test]
 fn misdeeds() {
     let project = Project::new("bad-plugin-misdeeds");
     let plugin = format!("hostile = '{}'", places::guest("hostile").display());
-    table::each(MISDEEDS, |(does, _)| does, |(does, says)| {
-        let victim = if *does == "foreign-edit" { "canary" } else { "key" };
-        let resources = format!(
-            "[parameters.key]\nsecret = true\n\
+    table::each(
+        MISDEEDS,
+        |(does, _)| does,
+        |(does, says)| {
+            let victim = if *does == "foreign-edit" {
+                "the canary"
+            } else {
+                "the key"
+            };
+            let resources = format!(
+                "[parameters.key]\nsecret = true\n\
              [resources.evil]\nkind = 'hostile'\ndoes = '{does}'\nvictim = '{victim}'\n"
-        );
-        project.write("aspire.toml", &app(&plugin, &resources));
-        refused(&project, &["--param", "key=not-for-everyone"], 4, says);
-    });
+            );
+            project.write("aspire.toml", &app(&plugin, &resources));
+            refused(&project, &["--param", "key=not-for-everyone"], 4, says);
+        },
+    );
     assert!(!project.path("pwned").exists());
+}
+
+#[test]
+fn an_error_of_a_plugin_is_about_the_app() {
+    let project = Project::new("bad-plugin-error");
+    let plugin = format!("hostile = '{}'", places::guest("hostile").display());
+    let resources = "[resources.evil]\nkind = 'hostile'\ndoes = 'error'\n";
+    project.write("aspire.toml", &app(&plugin, resources));
+    let says = [
+        "hostile:refused",
+        "it does not want to",
+        "ask it politely",
+        "does = 'error'",
+    ];
+    refused(&project, &[], 1, &says);
 }
 
 #[test]
@@ -200,10 +214,14 @@ fn files_that_are_no_plugins() {
             &["odd.wasm", "descriptor"],
         ),
     ];
-    table::each(cases, |(name, ..)| name, |(_, bytes, says)| {
-        std::fs::write(project.path("odd.wasm"), bytes).expect("a file");
-        refused(&project, &[], 4, says);
-    });
+    table::each(
+        cases,
+        |(name, ..)| name,
+        |(_, bytes, says)| {
+            std::fs::write(project.path("odd.wasm"), bytes).expect("a file");
+            refused(&project, &[], 4, says);
+        },
+    );
     std::fs::remove_file(project.path("odd.wasm")).expect("it is there");
     refused(&project, &[], 4, &["odd.wasm", "no plugin"]);
 }
@@ -251,20 +269,35 @@ fn one_id_in_two_files() {
 fn a_new_file_that_asks_for_more_stops() {
     let project = Project::new("bad-plugin-more");
     let plugin = places::guest("left").display().to_string();
-    let text = app(&format!("it = {{ source = '{plugin}', allow = ['edit:*'] }}"), "");
+    let text = app(
+        &format!("it = {{ source = '{plugin}', allow = ['edit:*'] }}"),
+        "",
+    );
     project.write("aspire.toml", &text);
     let session = project.run(&["--runtime", "native"]);
-    wait::until(wait::SOON, "the canary", || project.path("started").exists().then_some(()));
+    wait::until(wait::SOON, "the canary", || {
+        project.path("started").exists().then_some(())
+    });
     session.stop().expect(130);
     std::fs::remove_file(project.path("started")).expect("it is there");
     // What is recorded is another file that asked for less, and nobody has granted the rest.
     let lock = project.read("aspire.lock");
-    let digest = lock.split("sha256:").nth(1).expect("a digest").split('"').next().expect("its end");
+    let digest = lock
+        .split("sha256 = \"")
+        .nth(1)
+        .expect("a digest")
+        .split('"')
+        .next()
+        .expect("its end");
     let other = "0".repeat(digest.len());
     let less = lock.replace(digest, &other).replace("\"edit:*\"", "");
     assert!(less.contains(&other) && !less.contains("edit:*"), "{less}");
     project.write("aspire.lock", &less);
     project.write("aspire.toml", &text.replace("'edit:*'", ""));
     refused(&project, &[], 4, &["`it`", "edit:*", "--allow"]);
-    assert_eq!(project.read("aspire.lock"), less, "nobody has agreed to anything");
+    assert_eq!(
+        project.read("aspire.lock"),
+        less,
+        "nobody has agreed to anything"
+    );
 }

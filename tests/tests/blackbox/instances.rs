@@ -1,31 +1,12 @@
 //! A run without an app file, and instances: two checkouts side by side, one instance once.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::PathBuf;
-use std::time::Duration;
 
+use aspire_host_tests::redis::ask;
 use aspire_host_tests::wait::{LONG, SOON, until};
 use aspire_host_tests::{Project, Session, http, needs_engine, needs_program, places};
 
 use crate::ODD;
-
-/// Sends commands to a Redis; everything that it answers.
-fn ask(connection: &str, commands: &str) -> String {
-    let (address, password) = connection
-        .split_once(",password=")
-        .expect("a connection string");
-    let mut stream = TcpStream::connect(address).expect("it answers");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .expect("a socket");
-    stream
-        .write_all(format!("AUTH {password}\r\n{commands}\r\nQUIT\r\n").as_bytes())
-        .expect("it listens");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    answer
-}
 
 /// The connection string that a run without an app file prints.
 fn connection_string(session: &Session) -> String {
@@ -42,9 +23,7 @@ fn a_plugin_alone(project: &Project, args: &[&str]) {
     let session = Session::start(project.command(args));
     let connection = connection_string(&session);
     let answer = until(LONG, "a Redis that answers", || {
-        let answer =
-            std::panic::catch_unwind(|| ask(&connection, "SET greeting hello\r\nGET greeting"));
-        answer.ok()
+        ask(&connection, "SET greeting hello\r\nGET greeting").ok()
     });
     assert_eq!(answer, "+OK\r\n+OK\r\n$5\r\nhello\r\n+OK\r\n");
     session.stop().expect(130);
@@ -106,14 +85,28 @@ fn two_checkouts_side_by_side() {
     let connections = urls
         .each_ref()
         .map(|url| variable(url, "ConnectionStrings__cache"));
-    assert!(ask(&connections[0], "SET who one").contains("+OK"));
-    assert!(ask(&connections[1], "SET who two").contains("+OK"));
-    assert!(ask(&connections[0], "GET who").contains("one"));
+    assert!(
+        ask(&connections[0], "SET who one")
+            .expect("it answers")
+            .contains("+OK")
+    );
+    assert!(
+        ask(&connections[1], "SET who two")
+            .expect("it answers")
+            .contains("+OK")
+    );
+    assert!(
+        ask(&connections[0], "GET who")
+            .expect("it answers")
+            .contains("one")
+    );
     let [first, second] = sessions;
     first.stop().expect(130);
     one.assert_nothing_left();
     assert!(
-        ask(&connections[1], "GET who").contains("two"),
+        ask(&connections[1], "GET who")
+            .expect("it answers")
+            .contains("two"),
         "the other one never noticed"
     );
     second.stop().expect(130);
@@ -134,14 +127,28 @@ fn two_checkouts_side_by_side_in_containers() {
     let connections = sessions
         .each_ref()
         .map(|session| variable(&session.url("web"), "ConnectionStrings__cache"));
-    assert!(ask(&connections[0], "SET who one").contains("+OK"));
-    assert!(ask(&connections[1], "SET who two").contains("+OK"));
-    assert!(ask(&connections[0], "GET who").contains("one"));
+    assert!(
+        ask(&connections[0], "SET who one")
+            .expect("it answers")
+            .contains("+OK")
+    );
+    assert!(
+        ask(&connections[1], "SET who two")
+            .expect("it answers")
+            .contains("+OK")
+    );
+    assert!(
+        ask(&connections[0], "GET who")
+            .expect("it answers")
+            .contains("one")
+    );
     let [first, second] = sessions;
     first.stop().expect(130);
     one.assert_nothing_left();
     assert!(
-        ask(&connections[1], "GET who").contains("two"),
+        ask(&connections[1], "GET who")
+            .expect("it answers")
+            .contains("two"),
         "the other one never noticed"
     );
     second.stop().expect(130);

@@ -1,7 +1,7 @@
 //! Processes that don't behave: they ignore signals, hide their children, flood the log.
 
 use aspire_host_tests::wait::{SOON, until};
-use aspire_host_tests::{Project, processes};
+use aspire_host_tests::{Project, Session, needs_program, places, processes};
 use rustix::process::Signal;
 
 use crate::ODD;
@@ -128,12 +128,48 @@ fn output_that_is_no_text() {
     let session = project.run(&["--runtime", "native"]);
     session.says("wiped");
     // Without a last newline it is a line all the same, at the latest at the end.
-    let outcome = session.stop().expect(130);
-    outcome
+    session
+        .stop()
+        .expect(130)
         .says(&["no newline at the end"])
         .lacks(&["panicked"]);
-    let escape = outcome.text().contains('\u{1b}');
-    assert!(!escape, "a program steered the terminal");
+    project.assert_nothing_left();
+}
+
+#[test]
+fn nothing_steers_the_terminal() {
+    needs_program!("script", "apt-get install bsdutils");
+    let project = Project::new("processes-terminal").app(&app("terminal", "'bytes'", ""));
+    let host = project.command(&[]);
+    // `script` runs a shell's command line on a terminal of its own.
+    let line = format!("'{}' run --runtime native", host.get_program().display());
+    let mut terminal = std::process::Command::new("script");
+    terminal
+        .args(["-qec", &line, "/dev/null"])
+        .env_clear()
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh");
+    for (name, value) in host.get_envs() {
+        terminal.env(name, value.unwrap_or_default());
+    }
+    terminal.current_dir(project.folder());
+    let session = Session::start(terminal);
+    session.line("the program's output", |line| line.contains("wiped"));
+    let host = processes::all_of(places::binary(), &project.processes());
+    for process in host {
+        processes::signal(process.pid, Signal::INT);
+    }
+    let outcome = session.finish();
+    for sequence in ["\u{1b}]0;title", "\u{1b}[2J"] {
+        assert!(
+            !outcome.text().contains(sequence),
+            "{sequence:?} reached the terminal"
+        );
+    }
+    assert!(
+        outcome.text().contains("bytes") || outcome.text().contains("one"),
+        "{outcome}"
+    );
     project.assert_nothing_left();
 }
 
@@ -157,19 +193,22 @@ fn standard_input_is_closed_and_output_may_be_too() {
 }
 
 #[test]
-fn the_hosts_own_death_takes_everything_along() {
-    // The watchdog's work: nobody starts the app again.
+fn the_next_start_of_any_app_removes_what_a_dead_host_left() {
     let project = Project::new("processes-killed").app(&app("killed", "'fork', 'pids'", ""));
     let session = project.run(&["--runtime", "native"]);
     let pids = pids(&project, "pids", 2);
     session.signal(Signal::KILL);
-    until(SOON, "the end of what a killed host had started", || {
-        pids.iter()
-            .all(|pid| processes::Process::of(*pid).is_none())
-            .then_some(())
+    let killed = session.finish();
+    assert_eq!(killed.code, None, "{killed}");
+    let other = Project::new("processes-next").app(&app("next", "'stamp', 'times'", ""));
+    let session = other.run(&["--runtime", "native"]);
+    until(SOON, "the other app", || {
+        other.path("times").exists().then_some(())
     });
-    drop(session);
-    until(SOON, "the end of everything else", || {
-        project.processes().is_empty().then_some(())
-    });
+    for pid in pids {
+        assert_eq!(processes::Process::of(pid), None, "{pid} is left");
+    }
+    session.stop().expect(130);
+    other.assert_nothing_left();
+    project.assert_nothing_left();
 }

@@ -10,16 +10,10 @@ use std::time::Duration;
 use aspire_host_tests::compose::{self, Compose};
 use aspire_host_tests::secrets::{Secret, files};
 use aspire_host_tests::wait::{LONG, until};
-use aspire_host_tests::{Outcome, Project, http, needs_engine};
+use aspire_host_tests::{Engine, Outcome, Project, http, needs_engine};
 
 const KEY: &str = "sk/live+4eC39H&qLyj=WDarjt?1zdp7dc";
 const PUBLISH: [&str; 5] = ["publish", "--to", "compose", "-o", "out"];
-const IMAGES: [&str; 4] = [
-    "--param",
-    "busybox-image=standin.local/busybox:1",
-    "--param",
-    "debian-image=standin.local/debian:12-slim",
-];
 
 fn shop(test: &str) -> Project {
     let key = format!("stripe-key={KEY}");
@@ -160,7 +154,9 @@ fn fill_in(project: &Project) {
         }
         let value = match name {
             "STRIPE_KEY" => format!("'{KEY}'"),
-            name if name.ends_with("PASSWORD") => "published4everyoneXY22".to_owned(),
+            "DEBIAN_IMAGE" => "standin.local/debian:12-slim".to_owned(),
+            "BUSYBOX_IMAGE" => "standin.local/busybox:1".to_owned(),
+            name if name.contains("PASSWORD") => "published4everyoneXY22".to_owned(),
             name if name.contains("WEB") && name.ends_with("PORT") => port.to_string(),
             _ => value.to_owned(),
         };
@@ -182,6 +178,13 @@ impl Up<'_> {
         Outcome::of(command.args(args), Duration::from_secs(240))
     }
 
+    /// The file as docker-compose understands it.
+    fn config(&self) -> serde_json::Value {
+        self.compose(&["config", "--format", "json"])
+            .expect(0)
+            .json()
+    }
+
     fn down(&self) -> Outcome {
         self.compose(&[
             "down",
@@ -199,6 +202,9 @@ impl Drop for Up<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let _ = self.down();
+            if let Some(engine) = Engine::find() {
+                engine.remove(self.name);
+            }
         }
     }
 }
@@ -209,7 +215,7 @@ fn docker_compose_runs_it() {
     let Some(compose) = Compose::find() else {
         return;
     };
-    let project = shop("publish-compose").on(engine).option(&IMAGES);
+    let project = shop("publish-compose").on(engine);
     build(&project);
     project.host(&PUBLISH).expect(0);
     fill_in(&project);
@@ -227,9 +233,10 @@ fn docker_compose_runs_it() {
         name: &name,
     };
     up.compose(&["config", "--quiet"]).expect(0);
+    stand_in(&project, &up.config());
     up.compose(&["up", "--detach", "--build", "--quiet-pull"])
         .expect(0);
-    let config = up.compose(&["config", "--format", "json"]).expect(0).json();
+    let config = up.config();
     let published = &config["services"]["web"]["ports"][0]["published"];
     let port = published
         .as_str()
@@ -256,8 +263,32 @@ fn docker_compose_runs_it() {
             .filter(|answer| answer.body.contains("Thank a customer for ordering 2"))
     });
     up.down().expect(0);
+    // Images that were built have no other name than this; compose does not remove all of them.
+    for image in engine.listed("image", &name) {
+        engine.docker(&["image", "rm", image.trim_start_matches("image ")]);
+    }
     assert_eq!(engine.with_text(&name), Vec::<String>::new());
     assert_eq!(engine.listed("volume", &name), Vec::<String>::new());
+}
+
+/// Where no registry can be reached, docker-compose takes stand-ins: by a second file, which it reads
+/// by itself, so that the published one stays as it is.
+fn stand_in(project: &Project, config: &serde_json::Value) {
+    let mut text = String::from("services:\n");
+    for (service, settings) in config["services"].as_object().expect("services") {
+        let Some(image) = settings["image"].as_str() else {
+            continue;
+        };
+        let name = image
+            .rsplit_once("library/")
+            .map_or(image, |(_, name)| name);
+        let stand_in = match name {
+            name if name.contains("ollama/") => name.replace("docker.io/ollama/", "standin.local/"),
+            name => format!("standin.local/{name}"),
+        };
+        text.push_str(&format!("  {service}:\n    image: {stand_in}\n"));
+    }
+    project.write("out/docker-compose.override.yaml", &text);
 }
 
 /// The programs that the Dockerfiles copy.

@@ -33,6 +33,11 @@ fn counts(project: &Project, args: &[&str]) {
     let url = page(&session);
     assert_eq!([visits(&url), visits(&url), visits(&url)], [1, 2, 3]);
     session.says("visit 3");
+    let left = project.processes().len() + project.containers().len();
+    assert!(
+        left >= 3,
+        "the host, its service and Redis: what is looked for at the end is found now"
+    );
     let again = session.stop().expect(130);
     again.lacks(&["panicked"]);
     project.assert_nothing_left();

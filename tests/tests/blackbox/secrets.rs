@@ -1,6 +1,8 @@
 //! Generated passwords survive restarts, and no secret slips out: not into the project's folder,
 //! a log, an argument list, or `explain` without `--reveal`.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use aspire_host_tests::secrets::Secret;
 use aspire_host_tests::wait::{LONG, until};
 use aspire_host_tests::{Engine, Project, Session, http, needs_engine, needs_program, processes};
@@ -37,6 +39,28 @@ fn assert_in_no_argument_list(secret: &Secret) {
     for process in processes::all() {
         secret.assert_not_in("an argument list", &process.command.join(" "));
     }
+}
+
+/// What holds a secret outside the project is its user's alone.
+fn assert_private(project: &Project, secrets: &[Secret]) {
+    let mut holders = 0;
+    for file in aspire_host_tests::secrets::files(project.home()) {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        if file.ends_with("key.txt")
+            || !secrets
+                .iter()
+                .any(|secret| secret.form_in(&bytes).is_some())
+        {
+            continue;
+        }
+        holders += 1;
+        let mode = std::fs::metadata(&file)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "others can read {}", file.display());
+    }
+    assert!(holders > 0, "the generated password is kept somewhere");
 }
 
 fn nothing_slips_out(project: &Project, engine: Option<Engine>, runtime: &str) {
@@ -86,6 +110,7 @@ fn nothing_slips_out(project: &Project, engine: Option<Engine>, runtime: &str) {
             secret.assert_not_in(&args.join(" "), &outcome.text());
         }
     }
+    assert_private(project, &secrets);
     let revealed = [
         "explain",
         "web",
@@ -149,7 +174,6 @@ fn a_value_that_was_set_is_kept_outside_the_project() {
         })
         .collect();
     assert_eq!(holds.len(), 1, "{holds:?}");
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(holds[0])
         .expect("it is there")
         .permissions()

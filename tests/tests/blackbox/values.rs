@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use aspire_host_tests::secrets::url_encoded;
-use aspire_host_tests::wait::{SOON, until};
 use aspire_host_tests::{Project, Session, http, needs_program};
 
 use crate::ODD;
 
 /// The environment that a resource with `odd env FILE` has written.
-fn environment(project: &Project, file: &str) -> BTreeMap<String, String> {
+fn environment(session: &mut Session, project: &Project, file: &str) -> BTreeMap<String, String> {
     let path = project.path(file);
-    let text = until(SOON, file, || std::fs::read_to_string(&path).ok());
+    let text = session.until(file, || std::fs::read_to_string(&path).ok());
     text.lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -31,11 +30,13 @@ fn a_connection_string_and_its_properties() {
          [plugins]\nredis = {{ source = 'redis', allow = ['run-process:redis-server'] }}\n\
          [resources.my-cache]\nkind = 'redis'\n\
          [resources.one]\nkind = 'executable'\ncommand = '{ODD}'\nargs = ['env', 'one.env']\n\
-         references = ['my-cache', {{ resource = 'my-cache', as = 'store' }}]\nwait-for = ['my-cache']\n\
-         env.COPY = 'x-{{my-cache.uri}}-{{{{y}}-{{my-cache.password:uri}}'\n"
+         references = ['my-cache']\nwait-for = ['my-cache']\n\
+         env.COPY = 'x-{{my-cache.uri}}-{{{{y}}-{{my-cache.password:uri}}'\n\
+         [resources.two]\nkind = 'executable'\ncommand = '{ODD}'\nargs = ['env', 'two.env']\n\
+         references = [{{ resource = 'my-cache', as = 'store' }}]\n"
     ));
-    let session = project.run(&["--runtime", "native"]);
-    let env = environment(&project, "one.env");
+    let mut session = project.run(&["--runtime", "native"]);
+    let env = environment(&mut session, &project, "one.env");
     let of = |name: &str| {
         env.get(name)
             .unwrap_or_else(|| panic!("{name} is missing: {env:#?}"))
@@ -55,20 +56,22 @@ fn a_connection_string_and_its_properties() {
         of("ConnectionStrings__my-cache"),
         format!("{host}:{port},password={password}")
     );
-    for (name, value) in [
-        ("STORE_HOST", &host),
-        ("STORE_PORT", &port),
-        ("STORE_PASSWORD", &password),
-        ("STORE_URI", &uri),
-    ] {
-        assert_eq!(&of(name), value, "{name}");
-    }
-    assert_eq!(
-        of("ConnectionStrings__store"),
-        of("ConnectionStrings__my-cache")
-    );
     assert_eq!(of("COPY"), format!("x-{uri}-{{y}}-{password}"));
     assert!(env.contains_key("ASPIRE_HOST_RUN"));
+    // Under another name, for somebody who does not wait.
+    let other = environment(&mut session, &project, "two.env");
+    for name in ["HOST", "PORT", "PASSWORD", "URI"] {
+        assert_eq!(
+            other.get(&format!("STORE_{name}")),
+            env.get(&format!("MY_CACHE_{name}")),
+            "{name}"
+        );
+        assert_eq!(other.get(&format!("MY_CACHE_{name}")), None, "{name}");
+    }
+    assert_eq!(
+        other["ConnectionStrings__store"],
+        of("ConnectionStrings__my-cache")
+    );
     end(&project, session);
 }
 
@@ -83,8 +86,8 @@ fn addresses_of_a_service() {
          references = ['my-api']\nwait-for = ['my-api']\n\
          env.WHERE = '{{my-api.http.hostAndPort}} {{my-api.http.scheme}} {{my-api.http.host}}'\n"
     ));
-    let session = project.run(&["--runtime", "native"]);
-    let env = environment(&project, "one.env");
+    let mut session = project.run(&["--runtime", "native"]);
+    let env = environment(&mut session, &project, "one.env");
     let of = |name: &str| {
         env.get(name)
             .unwrap_or_else(|| panic!("{name} is missing: {env:#?}"))
@@ -123,8 +126,8 @@ fn parameters_come_from_the_first_source() {
     let mut project = Project::new("values-sources").app(&app);
     let colour = |project: &Project, args: &[&str]| {
         let _ = std::fs::remove_file(project.path("one.env"));
-        let session = project.run(args);
-        let env = environment(project, "one.env");
+        let mut session = project.run(args);
+        let env = environment(&mut session, project, "one.env");
         session.stop().expect(130);
         env["COLOUR"].clone()
     };

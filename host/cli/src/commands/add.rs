@@ -24,15 +24,23 @@ const OWN: [(&str, &str, &str); 4] = [
 /// Adds it.
 pub(super) fn run(host: &Host, args: &AddArgs) -> Result<Exit> {
     let Some(path) = app::find(host)? else {
-        bail!(Problem::app("there is no aspire.toml here or above").help("`aspire-host init` writes one"));
+        bail!(
+            Problem::app("there is no aspire.toml here or above")
+                .help("`aspire-host init` writes one")
+        );
     };
     let app = app::read(host, &path)?;
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     let mut document: DocumentMut = text.parse().map_err(|_| {
-        Problem::app(format!("{} is no valid TOML", path.display())).help("`aspire-host check` says where")
+        Problem::app(format!("{} is no valid TOML", path.display()))
+            .help("`aspire-host check` says where")
     })?;
     let kind = if OWN.iter().any(|(own, ..)| *own == args.kind) || args.kind == "parameter" {
-        Kind { name: args.kind.clone(), plugin: None }
+        Kind {
+            name: args.kind.clone(),
+            plugin: None,
+        }
     } else {
         find_kind(host, &app, &args.kind)?
     };
@@ -41,8 +49,10 @@ pub(super) fn run(host: &Host, args: &AddArgs) -> Result<Exit> {
         Some(name) => {
             ResourceName::new(name.clone()).map_err(|error| Problem::usage(error.to_string()))?;
             if taken.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-                bail!(Problem::app(format!("there is a resource or parameter `{name}` already"))
-                    .help("choose another name"));
+                bail!(
+                    Problem::app(format!("there is a resource or parameter `{name}` already"))
+                        .help("choose another name")
+                );
             }
             name.clone()
         }
@@ -54,7 +64,8 @@ pub(super) fn run(host: &Host, args: &AddArgs) -> Result<Exit> {
     files::write_atomically(&path, after.as_bytes(), mode(&path))?;
     let added = added_lines(&before, &after);
     if host.ui.json() {
-        host.ui.out_json(&json!({ "file": path, "name": name, "kind": kind.name, "added": added }));
+        host.ui
+            .out_json(&json!({ "file": path, "name": name, "kind": kind.name, "added": added }));
     } else {
         host.ui.note(format!("{}:", path.display()));
         host.ui.out(added.join("\n"));
@@ -84,11 +95,19 @@ fn find_kind(host: &Host, app: &app::App, wanted: &str) -> Result<Kind> {
         .plugins
         .iter()
         .map(|entry| Source::named(entry.source.as_str(), app.folder.as_path()))
-        .chain(host.options.plugins.iter().map(|value| Source::named(value.as_str(), host.here.as_path())))
+        .chain(
+            host.options
+                .plugins
+                .iter()
+                .map(|value| Source::named(value.as_str(), host.here.as_path())),
+        )
         .collect();
     let in_app = engine.load(&sources[..app.document.plugins.len()]);
     if in_app.plugins.iter().any(|loaded| offers(loaded)) {
-        return Ok(Kind { name: wanted.to_owned(), plugin: None });
+        return Ok(Kind {
+            name: wanted.to_owned(),
+            plugin: None,
+        });
     }
     let found = aspire_plugins::list(&locate::plugin_path(&host.options.plugin_path));
     // A plugin of that name first, then whoever has the kind.
@@ -96,12 +115,28 @@ fn find_kind(host: &Host, app: &app::App, wanted: &str) -> Result<Kind> {
     candidates.sort_by_key(|(name, _)| name != wanted);
     let mut known = Vec::new();
     for (name, file) in candidates {
-        let Ok(loaded) = engine.load_one(&Source::File(file.clone())) else { continue };
+        let Ok(loaded) = engine.load_one(&Source::File(file.clone())) else {
+            continue;
+        };
         if offers(&loaded) {
-            let asked = loaded.descriptor().requests.iter().map(|(p, _)| p.to_string()).collect();
-            return Ok(Kind { name: wanted.to_owned(), plugin: Some((name.clone(), asked)) });
+            let asked = loaded
+                .descriptor()
+                .requests
+                .iter()
+                .map(|(p, _)| p.to_string())
+                .collect();
+            return Ok(Kind {
+                name: wanted.to_owned(),
+                plugin: Some((name.clone(), asked)),
+            });
         }
-        known.extend(loaded.descriptor().kinds.iter().map(|kind| kind.name.clone()));
+        known.extend(
+            loaded
+                .descriptor()
+                .kinds
+                .iter()
+                .map(|kind| kind.name.clone()),
+        );
     }
     known.extend(OWN.iter().map(|(kind, ..)| (*kind).to_owned()));
     known.push("parameter".to_owned());
@@ -109,7 +144,12 @@ fn find_kind(host: &Host, app: &app::App, wanted: &str) -> Result<Kind> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are: {}", known.join(", ")),
     };
-    bail!(Problem::app(format!("no plugin on the plugin path has a kind `{wanted}`")).help(help))
+    bail!(
+        Problem::app(format!(
+            "no plugin on the plugin path has a kind `{wanted}`"
+        ))
+        .help(help)
+    )
 }
 
 /// Names that are taken.
@@ -117,7 +157,12 @@ fn names(document: &DocumentMut) -> Vec<String> {
     ["resources", "parameters"]
         .iter()
         .filter_map(|table| document.get(table)?.as_table_like())
-        .flat_map(|table| table.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>())
+        .flat_map(|table| {
+            table
+                .iter()
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -126,10 +171,13 @@ fn free_name(kind: &str, taken: &[String]) -> String {
     if is_free(kind) {
         return kind.to_owned();
     }
-    (2..).map(|number| format!("{kind}{number}")).find(|name| is_free(name)).unwrap_or_default()
+    (2..)
+        .map(|number| format!("{kind}{number}"))
+        .find(|name| is_free(name))
+        .unwrap_or_default()
 }
 
-/// Writes the plugin's entry and the resource's table.
+/// Writes the plugin's entry, and the resource's table at the end of the file.
 fn insert(document: &mut DocumentMut, kind: &Kind, name: &str) -> Result<()> {
     if let Some((alias, asked)) = &kind.plugin {
         let plugins = table(document, "plugins")?;
@@ -147,18 +195,29 @@ fn insert(document: &mut DocumentMut, kind: &Kind, name: &str) -> Result<()> {
         }
     }
     let mut resource = Table::new();
-    if kind.name == "parameter" {
+    let home = if kind.name == "parameter" {
         resource.insert("description", value(""));
-        resource.decor_mut().set_prefix("\n");
-        table(document, "parameters")?.insert(name, Item::Table(resource));
-        return Ok(());
-    }
-    resource.insert("kind", value(kind.name.as_str()));
-    if let Some((_, key, example)) = OWN.iter().find(|(own, ..)| *own == kind.name) {
-        resource.insert(key, value(*example));
-    }
-    resource.decor_mut().set_prefix("\n");
-    table(document, "resources")?.insert(name, Item::Table(resource));
+        "parameters"
+    } else {
+        resource.insert("kind", value(kind.name.as_str()));
+        if let Some((_, key, example)) = OWN.iter().find(|(own, ..)| *own == kind.name) {
+            resource.insert(key, value(*example));
+        }
+        "resources"
+    };
+    // Comments at the end of the file stay where they are, before what is new.
+    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+    let gap = if trailing.is_empty() || trailing.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    resource
+        .decor_mut()
+        .set_prefix(format!("{trailing}{gap}\n"));
+    document.set_trailing("");
+    resource.set_position(Some(isize::MAX));
+    table(document, home)?.insert(name, Item::Table(resource));
     Ok(())
 }
 
@@ -168,14 +227,19 @@ fn table<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut Table>
         let mut table = Table::new();
         table.set_implicit(name != "plugins");
         table.decor_mut().set_prefix("\n");
+        table.set_position(Some(isize::MAX - 1));
         document.insert(name, Item::Table(table));
     }
     document
         .get_mut(name)
         .and_then(Item::as_table_mut)
-        .ok_or_else(|| Problem::app(format!("`{name}` is no table of its own in this file"))
-            .help(format!("write it as [{name}] …, or add the resource by hand"))
-            .into())
+        .ok_or_else(|| {
+            Problem::app(format!("`{name}` is no table of its own in this file"))
+                .help(format!(
+                    "write it as [{name}] …, or add the resource by hand"
+                ))
+                .into()
+        })
 }
 
 /// The lines of the new text that the old one has not, in order.
@@ -218,11 +282,38 @@ mod tests {
 
     #[test]
     fn comments_are_kept() {
-        let redis = Kind { name: "redis".into(), plugin: Some(("redis".into(), vec!["run-process:redis-server".into()])) };
+        let redis = Kind {
+            name: "redis".into(),
+            plugin: Some(("redis".into(), vec!["run-process:redis-server".into()])),
+        };
         let text = "# mine\nname = \"shop\" # the name\n\n[resources.api] # service\nkind = \"executable\"\n";
-        assert_snapshot!(add(text, &redis, "cache"), @"");
-        let container = Kind { name: "container".into(), plugin: None };
-        assert_snapshot!(add("name = \"x\"\n", &container, "web"), @"");
+        assert_snapshot!(add(text, &redis, "cache"), @r#"
+        # mine
+        name = "shop" # the name
+
+        [resources.api] # service
+        kind = "executable"
+
+        [plugins]
+        # asks for permissions; to grant them: redis = { source = "redis", allow = ["run-process:redis-server"] }
+        redis = "redis"
+
+        [resources.cache]
+        kind = "redis"
+        "#);
+        let container = Kind {
+            name: "container".into(),
+            plugin: None,
+        };
+        assert_snapshot!(add("name = \"x\"\n\n# the end\n", &container, "web"), @r#"
+        name = "x"
+
+        # the end
+
+        [resources.web]
+        kind = "container"
+        image = "REPOSITORY:TAG"
+        "#);
     }
 
     #[test]

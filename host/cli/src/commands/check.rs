@@ -25,7 +25,9 @@ pub(super) fn run(host: &Host) -> Result<Exit> {
     }
     let exit = render::report(&host.ui, &project.app.sources, &diagnostics);
     if exit == Exit::Fine && !host.ui.quiet {
-        let warnings = diagnostics.iter().filter(|d| d.severity == aspire_model::Severity::Warning);
+        let warnings = diagnostics
+            .iter()
+            .filter(|d| d.severity == aspire_model::Severity::Warning);
         match warnings.count() {
             0 => host.ui.out("no errors"),
             1 => host.ui.out("no errors, 1 warning"),

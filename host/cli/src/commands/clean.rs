@@ -46,10 +46,15 @@ pub(super) fn run(host: &Host, args: &CleanArgs) -> Result<Exit> {
         let list = describe(&instance, &found);
         if !args.yes {
             if !host.ui.interactive {
-                bail!(Problem::usage("this deletes data for good, and nobody can be asked")
-                    .help("`aspire-host clean --data --yes` does it without asking"));
+                bail!(
+                    Problem::usage("this deletes data for good, and nobody can be asked")
+                        .help("`aspire-host clean --data --yes` does it without asking")
+                );
             }
-            host.ui.err(format!("Of {name} ({}), this would be deleted:", instance.id));
+            host.ui.err(format!(
+                "Of {name} ({}), this would be deleted:",
+                instance.id
+            ));
             host.ui.err(list.join("\n"));
             if !host.ui.confirm("Delete it for good?")? {
                 host.ui.note("nothing was deleted");
@@ -80,16 +85,22 @@ fn target(host: &Host) -> Result<(std::path::PathBuf, String)> {
     match host.options.plugins.first() {
         Some(_) => {
             let project = crate::project::open(host)?;
-            Ok((project.app.folder.clone(), project.app.document.name.to_string()))
+            Ok((
+                project.app.folder.clone(),
+                project.app.document.name.to_string(),
+            ))
         }
-        None => bail!(Problem::app("there is no aspire.toml here or above")
-            .help("name the app: --app FILE; or the plugin that was run alone: --plugin NAME")),
+        None => bail!(
+            Problem::app("there is no aspire.toml here or above")
+                .help("name the app: --app FILE; or the plugin that was run alone: --plugin NAME")
+        ),
     }
 }
 
 fn nothing(host: &Host) -> Result<Exit> {
     if host.ui.json() {
-        host.ui.out_json(&json!({ "volumes": [], "nativeData": false, "passwords": [] }));
+        host.ui
+            .out_json(&json!({ "volumes": [], "nativeData": false, "passwords": [] }));
     } else {
         host.ui.note("there is no data to delete");
     }
@@ -118,7 +129,11 @@ async fn look(instance: &Instance, app: &str) -> Result<Found> {
         engine,
         volumes,
         native: has_anything(&instance.native),
-        passwords: Store::new(&instance.data).load()?.generated.into_keys().collect(),
+        passwords: Store::new(&instance.data)
+            .load()?
+            .generated
+            .into_keys()
+            .collect(),
     })
 }
 
@@ -127,12 +142,20 @@ fn has_anything(folder: &Path) -> bool {
 }
 
 fn describe(instance: &Instance, found: &Found) -> Vec<String> {
-    let mut list: Vec<String> =
-        found.volumes.iter().map(|volume| format!("  volume {}", volume.name)).collect();
+    let mut list: Vec<String> = found
+        .volumes
+        .iter()
+        .map(|volume| format!("  volume {}", volume.name))
+        .collect();
     if found.native {
         list.push(format!("  folder {}", instance.native.display()));
     }
-    list.extend(found.passwords.iter().map(|name| format!("  generated value of `{name}`")));
+    list.extend(
+        found
+            .passwords
+            .iter()
+            .map(|name| format!("  generated value of `{name}`")),
+    );
     list
 }
 
@@ -140,10 +163,9 @@ fn describe(instance: &Instance, found: &Found) -> Vec<String> {
 async fn delete(instance: &Instance, found: &Found) -> Result<()> {
     if let Some(engine) = &found.engine {
         for volume in &found.volumes {
-            engine
-                .remove_volume(&volume.id)
-                .await
-                .map_err(|error| Problem::environment(format!("volume {}: {error}", volume.name)))?;
+            engine.remove_volume(&volume.id).await.map_err(|error| {
+                Problem::environment(format!("volume {}: {error}", volume.name))
+            })?;
         }
     }
     if found.native {

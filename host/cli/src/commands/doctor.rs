@@ -51,7 +51,11 @@ impl Finding {
         detail: impl Into<String>,
         todo: impl Into<String>,
     ) -> Self {
-        Self { state, todo: todo.into(), ..Self::ok(what, detail) }
+        Self {
+            state,
+            todo: todo.into(),
+            ..Self::ok(what, detail)
+        }
     }
 
     fn needed(mut self) -> Self {
@@ -76,8 +80,14 @@ pub(super) fn run(host: &Host) -> Result<Exit> {
     ]);
     findings.extend(of_app(host));
     tell(host, &findings);
-    let hopeless = findings.iter().any(|finding| finding.needed && finding.state != State::Ok);
-    Ok(if hopeless { Exit::Environment } else { Exit::Fine })
+    let hopeless = findings
+        .iter()
+        .any(|finding| finding.needed && finding.state != State::Ok);
+    Ok(if hopeless {
+        Exit::Environment
+    } else {
+        Exit::Fine
+    })
 }
 
 async fn engine() -> Finding {
@@ -95,11 +105,18 @@ async fn engine() -> Finding {
         },
         Err(error) => error,
     };
-    let state =
-        if matches!(error, EngineError::Unreachable { .. }) { State::Missing } else { State::Broken };
+    let state = if matches!(error, EngineError::Unreachable { .. }) {
+        State::Missing
+    } else {
+        State::Broken
+    };
     let todo = match state {
-        State::Missing => "install and start Docker or Podman; without one, resources run natively where they can",
-        _ => "allow it (often: `sudo usermod -aG docker $USER`, then log in again), or correct DOCKER_HOST or `docker context`",
+        State::Missing => {
+            "install and start Docker or Podman; without one, resources run natively where they can"
+        }
+        _ => {
+            "allow it (often: `sudo usermod -aG docker $USER`, then log in again), or correct DOCKER_HOST or `docker context`"
+        }
     };
     Finding::not(state, WHAT, error.to_string(), todo)
 }
@@ -107,12 +124,18 @@ async fn engine() -> Finding {
 fn webassembly(host: &Host) -> Finding {
     match plugins::engine(host) {
         Ok(engine) => {
-            let warnings: Vec<String> =
-                engine.warnings().iter().map(|warning| warning.message.clone()).collect();
+            let warnings: Vec<String> = engine
+                .warnings()
+                .iter()
+                .map(|warning| warning.message.clone())
+                .collect();
             if warnings.is_empty() {
                 Finding::ok("plugin host", "runs WebAssembly")
             } else {
-                Finding::ok("plugin host", format!("runs WebAssembly; {}", warnings.join("; ")))
+                Finding::ok(
+                    "plugin host",
+                    format!("runs WebAssembly; {}", warnings.join("; ")),
+                )
             }
         }
         Err(error) => Finding::not(
@@ -131,18 +154,30 @@ fn plugin_folders(host: &Host) -> Vec<Finding> {
         .iter()
         .filter(|folder| folder.is_dir())
         .map(|folder| {
-            let names: Vec<String> =
-                aspire_plugins::list(std::slice::from_ref(folder)).into_iter().map(|(name, _)| name).collect();
-            let list = if names.is_empty() { "no plugins".to_owned() } else { names.join(", ") };
+            let names: Vec<String> = aspire_plugins::list(std::slice::from_ref(folder))
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
+            let list = if names.is_empty() {
+                "no plugins".to_owned()
+            } else {
+                names.join(", ")
+            };
             Finding::ok("plugins", format!("{}: {list}", folder.display()))
         })
         .collect();
     if findings.is_empty() {
-        let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let places: Vec<String> = folders
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect();
         findings.push(Finding::not(
             State::Missing,
             "plugins",
-            format!("no folder of the plugin path is there: {}", places.join(", ")),
+            format!(
+                "no folder of the plugin path is there: {}",
+                places.join(", ")
+            ),
             "run `make plugins` or `make install`, or name a folder: --plugin-path DIR",
         ));
     }
@@ -152,7 +187,8 @@ fn plugin_folders(host: &Host) -> Vec<Finding> {
 fn folder(what: &str, path: Result<std::path::PathBuf>, todo: &str) -> Finding {
     let check = |path: &Path| -> Result<()> {
         files::private_folder(path)?;
-        tempfile::tempfile_in(path).with_context(|| format!("cannot write to {}", path.display()))?;
+        tempfile::tempfile_in(path)
+            .with_context(|| format!("cannot write to {}", path.display()))?;
         Ok(())
     };
     match path.and_then(|path| check(&path).map(|()| path)) {
@@ -168,20 +204,29 @@ fn of_app(host: &Host) -> Vec<Finding> {
         Ok(None) => return Vec::new(),
         Err(error) => {
             let todo = "correct --app";
-            return vec![Finding::not(State::Broken, "app", format!("{error:#}"), todo)];
+            return vec![Finding::not(
+                State::Broken,
+                "app",
+                format!("{error:#}"),
+                todo,
+            )];
         }
     }
     let compiled = project::open(host).and_then(|project| {
         let compilation = project.compile(host, Mode::Run, false)?;
-        let errors =
-            project.diagnostics.has_errors() || compilation.diagnostics.has_errors();
+        let errors = project.diagnostics.has_errors() || compilation.diagnostics.has_errors();
         Ok((project, compilation, errors))
     });
     let (project, compilation, errors) = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
             let todo = "`aspire-host check` says more";
-            return vec![Finding::not(State::Broken, "app", format!("{error:#}"), todo)];
+            return vec![Finding::not(
+                State::Broken,
+                "app",
+                format!("{error:#}"),
+                todo,
+            )];
         }
     };
     let name = &project.app.document.name;
@@ -189,7 +234,10 @@ fn of_app(host: &Host) -> Vec<Finding> {
         let todo = "`aspire-host check` says what";
         Finding::not(State::Broken, "app", format!("{name} has errors"), todo)
     } else {
-        Finding::ok("app", format!("{name}, {} resources", compilation.model.iter().count()))
+        Finding::ok(
+            "app",
+            format!("{name}, {} resources", compilation.model.iter().count()),
+        )
     }];
     let path = env::program_path();
     for resource in compilation.model.iter() {
@@ -209,9 +257,13 @@ fn of_app(host: &Host) -> Vec<Finding> {
             });
         }
         if let Some(command) = resource.value(Field::Command, Form::Process)
-            && let Some(program) = command.as_literal().filter(|program| !program.contains('/'))
+            && let Some(program) = command
+                .as_literal()
+                .filter(|program| !program.contains('/'))
             && resource.fact(Field::Requires, Form::Process).is_none()
-            && !resource.requires(Form::Process).any(|(known, _)| known == program)
+            && !resource
+                .requires(Form::Process)
+                .any(|(known, _)| known == program)
             && programs::find(program, &path).is_none()
         {
             findings.push(Finding::not(
@@ -249,7 +301,12 @@ fn tell(host: &Host, findings: &[Finding]) {
             (true, State::Missing) => ("\u{1b}[33m", "\u{1b}[0m"),
             (true, State::Broken) => ("\u{1b}[31m", "\u{1b}[0m"),
         };
-        host.ui.out(format!("{on}{:<8}{off} {}: {}", word(finding.state), finding.what, finding.detail));
+        host.ui.out(format!(
+            "{on}{:<8}{off} {}: {}",
+            word(finding.state),
+            finding.what,
+            finding.detail
+        ));
         if !finding.todo.is_empty() {
             host.ui.out(format!("         → {}", finding.todo));
         }

@@ -1,5 +1,7 @@
 //! `explain`: the model after any pass, and where each fact comes from.
 
+mod facts;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use aspire_compiler::Compilation;
 use aspire_compiler::pipeline::passes;
 use aspire_model::fact::{Fact, Form};
 use aspire_model::name::nearest;
-use aspire_model::{AppModel, Author, FactKey, FactValue, Field, Mode, Resource, evaluate, print};
+use aspire_model::{AppModel, FactKey, Field, Mode, Resource, print};
 use serde_json::{Value as Json, json};
 
 use crate::args::ExplainArgs;
@@ -20,7 +22,7 @@ use crate::params::{self, Given};
 use crate::project::{self, Project};
 use crate::render;
 use crate::ui::visible;
-use crate::values::Known;
+use facts::author_json;
 
 /// Explains the model, a resource or a fact.
 pub(super) fn run(host: &Host, args: &ExplainArgs) -> Result<Exit> {
@@ -28,12 +30,18 @@ pub(super) fn run(host: &Host, args: &ExplainArgs) -> Result<Exit> {
     if let Some(after) = &args.after
         && !names.contains(&after.as_str())
     {
-        bail!(Problem::usage(format!("there is no pass `{after}`"))
-            .help(format!("the passes are: {}", names.join(", "))));
+        bail!(
+            Problem::usage(format!("there is no pass `{after}`"))
+                .help(format!("the passes are: {}", names.join(", ")))
+        );
     }
     let project = project::open(host)?;
     if project.diagnostics.has_errors() {
-        return Ok(render::report(&host.ui, &project.app.sources, &project.diagnostics));
+        return Ok(render::report(
+            &host.ui,
+            &project.app.sources,
+            &project.diagnostics,
+        ));
     }
     let compilation = project.compile(host, Mode::Run, true)?;
     let mut diagnostics = project.diagnostics.clone();
@@ -62,7 +70,10 @@ pub(super) fn run(host: &Host, args: &ExplainArgs) -> Result<Exit> {
 /// The model with only one resource.
 fn only(model: &AppModel, resource: Option<&str>) -> AppModel {
     let mut part = AppModel::new(Arc::clone(&model.name));
-    for one in model.iter().filter(|one| resource.is_none_or(|name| one.name.as_str() == name)) {
+    for one in model
+        .iter()
+        .filter(|one| resource.is_none_or(|name| one.name.as_str() == name))
+    {
         part.insert(one.clone());
     }
     part
@@ -81,8 +92,13 @@ fn diff(host: &Host, args: &ExplainArgs, compilation: &Compilation) -> Result<()
             let text = print::diff(&before, &after);
             objects.push(json!({ "pass": stage.pass, "diff": text }));
             if !host.ui.json() {
-                let body = if text.is_empty() { "(nothing)\n" } else { &text };
-                host.ui.out(format!("after {}:\n{}", stage.pass, visible_lines(body)));
+                let body = if text.is_empty() {
+                    "(nothing)\n"
+                } else {
+                    &text
+                };
+                host.ui
+                    .out(format!("after {}:\n{}", stage.pass, visible_lines(body)));
             }
         }
         before = after;
@@ -94,7 +110,9 @@ fn diff(host: &Host, args: &ExplainArgs, compilation: &Compilation) -> Result<()
 }
 
 fn visible_lines(text: &str) -> String {
-    text.lines().map(|line| visible(line, false) + "\n").collect()
+    text.lines()
+        .map(|line| visible(line, false) + "\n")
+        .collect()
 }
 
 fn find<'a>(model: &'a AppModel, name: &str) -> Result<&'a Resource> {
@@ -131,20 +149,41 @@ impl<'a> Shown<'a> {
             Some(instance) => Store::new(instance.data).load()?,
             None => Values::default(),
         };
-        let names: Vec<&str> = model.iter().map(|resource| resource.name.as_str()).collect();
+        let names: Vec<&str> = model
+            .iter()
+            .map(|resource| resource.name.as_str())
+            .collect();
         let given = Given::read(&host.options.params, project.folder(), &names)?;
         let resolved = params::resolve(&model, &given, &kept).values;
-        let origins =
-            resolved.iter().map(|(name, value)| (name.clone(), value.origin.to_string())).collect();
-        let parameters = resolved.into_iter().map(|(name, value)| (name, value.text)).collect();
-        Ok(Self { host, project, model, parameters, origins, reveal: args.reveal })
+        let origins = resolved
+            .iter()
+            .map(|(name, value)| (name.clone(), value.origin.to_string()))
+            .collect();
+        let parameters = resolved
+            .into_iter()
+            .map(|(name, value)| (name, value.text))
+            .collect();
+        Ok(Self {
+            host,
+            project,
+            model,
+            parameters,
+            origins,
+            reveal: args.reveal,
+        })
     }
 
     fn explain(&self, args: &ExplainArgs) -> Result<()> {
         let Some(name) = &args.resource else {
             if self.host.ui.json() {
-                let all: Vec<Json> = self.model.iter().map(|one| self.resource_json(one)).collect();
-                self.host.ui.out_json(&json!({ "app": &*self.model.name, "resources": all }));
+                let all: Vec<Json> = self
+                    .model
+                    .iter()
+                    .map(|one| self.resource_json(one))
+                    .collect();
+                self.host
+                    .ui
+                    .out_json(&json!({ "app": &*self.model.name, "resources": all }));
             } else {
                 self.host.ui.out(visible_lines(&print::model(&self.model)));
             }
@@ -161,73 +200,19 @@ impl<'a> Shown<'a> {
         }
         let facts = select(resource, &args.fact.join("."))?;
         if self.host.ui.json() {
-            let all: Vec<Json> =
-                facts.iter().map(|(key, fact)| self.fact_json(resource, key, fact)).collect();
+            let all: Vec<Json> = facts
+                .iter()
+                .map(|(key, fact)| self.fact_json(resource, key, fact))
+                .collect();
             self.host.ui.out_json(&json!(all));
         } else {
-            let texts: Vec<String> =
-                facts.iter().map(|(key, fact)| self.fact_text(resource, key, fact)).collect();
+            let texts: Vec<String> = facts
+                .iter()
+                .map(|(key, fact)| self.fact_text(resource, key, fact))
+                .collect();
             self.host.ui.out(texts.join("\n"));
         }
         Ok(())
-    }
-
-    /// Whether any expression of a fact reaches a secret, and the fact's text as far as known.
-    fn value(&self, resource: &Resource, fact: &Fact) -> (bool, Option<String>) {
-        let secret = fact.value.expressions().into_iter().any(|e| evaluate::is_secret(&self.model, e));
-        let known = Known {
-            model: &self.model,
-            form_of: &Resource::main_form,
-            parameters: &self.parameters,
-            reveal: self.reveal,
-            addresses: &|_, _| None,
-        };
-        match &fact.value {
-            FactValue::Value(value) => (secret, known.text(value).ok()),
-            FactValue::Parameter(parameter) => {
-                let value = self.parameters.get(resource.name.as_str());
-                let shown = match value {
-                    Some(_) if parameter.secret && !self.reveal => Some("***".to_owned()),
-                    value => value.cloned(),
-                };
-                (parameter.secret, shown)
-            }
-            _ => (secret, None),
-        }
-    }
-
-    fn fact_text(&self, resource: &Resource, key: &FactKey, fact: &Fact) -> String {
-        let mut text = format!("{} {key} = {}\n", resource.name, print::value(&fact.value));
-        let (secret, value) = self.value(resource, fact);
-        if let Some(value) = value {
-            let mark = if secret { " (secret)" } else { "" };
-            text.push_str(&format!("  value      {}{mark}\n", visible(&value, false)));
-        }
-        if key.field == Field::Parameter {
-            let origin = self.origins.get(resource.name.as_str());
-            text.push_str(&format!("  source     {}\n", origin.map_or("not set", String::as_str)));
-        }
-        for author in &fact.authors {
-            text.push_str(&format!("  from       {author}\n"));
-            if let Some(line) = self.line(author) {
-                text.push_str(&format!("             {line}\n"));
-            }
-        }
-        for assignment in fact.overruled.iter().rev() {
-            let what = match &assignment.value {
-                Some(value) => print::value(value),
-                None => "(removed)".to_owned(),
-            };
-            text.push_str(&format!("  overruled  {what}\n             by {}\n", assignment.author));
-        }
-        visible_lines(&text)
-    }
-
-    /// The line of the source that an author goes back to.
-    fn line(&self, author: &Author) -> Option<&str> {
-        let span = author.span()?;
-        let text = self.project.app.sources.get(span)?;
-        text.lines().nth(span.line.checked_sub(1)?).map(str::trim)
     }
 
     fn resource_text(&self, resource: &Resource) -> String {
@@ -242,14 +227,20 @@ impl<'a> Shown<'a> {
             }
         }
         for child in self.model.children(resource.name.as_str()) {
-            text.push_str(&format!("  child {} ({}, {})\n", child.name, child.kind, child.shape));
+            text.push_str(&format!(
+                "  child {} ({}, {})\n",
+                child.name, child.kind, child.shape
+            ));
         }
         visible_lines(&text)
     }
 
     fn resource_json(&self, resource: &Resource) -> Json {
-        let facts: Vec<Json> =
-            resource.facts.iter().map(|(key, fact)| self.fact_json(resource, key, fact)).collect();
+        let facts: Vec<Json> = resource
+            .facts
+            .iter()
+            .map(|(key, fact)| self.fact_json(resource, key, fact))
+            .collect();
         json!({
             "name": resource.name,
             "kind": &*resource.kind,
@@ -260,44 +251,6 @@ impl<'a> Shown<'a> {
             "facts": facts,
         })
     }
-
-    fn fact_json(&self, resource: &Resource, key: &FactKey, fact: &Fact) -> Json {
-        let (secret, value) = self.value(resource, fact);
-        let overruled: Vec<Json> = fact
-            .overruled
-            .iter()
-            .map(|one| {
-                json!({
-                    "value": one.value.as_ref().map(print::value),
-                    "author": author_json(&one.author),
-                })
-            })
-            .collect();
-        json!({
-            "resource": resource.name,
-            "fact": key.to_string(),
-            "field": key.field.name(),
-            "form": key.form,
-            "key": key.key,
-            "expression": print::value(&fact.value),
-            "value": value,
-            "secret": secret,
-            "authors": fact.authors.iter().map(author_json).collect::<Vec<_>>(),
-            "overruled": overruled,
-        })
-    }
-}
-
-fn author_json(author: &Author) -> Json {
-    let mut value = json!(author);
-    if let Some(object) = value.as_object_mut() {
-        object.insert("text".to_owned(), json!(author.to_string()));
-        if let Some(span) = author.span() {
-            object.insert("file".to_owned(), json!(&*span.file));
-            object.insert("line".to_owned(), json!(span.line));
-        }
-    }
-    value
 }
 
 /// The facts of a name: `image`, `env`, `env.PORT`, `process:args`.

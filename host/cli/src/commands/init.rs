@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 
 use crate::app;
 use crate::error::{Exit, Problem};
-use crate::host::Host;
 use crate::files;
+use crate::host::Host;
 
 /// Writes the file into the working folder (or where `--app` says); never over another.
 pub(super) fn run(host: &Host) -> Result<Exit> {
@@ -14,14 +14,23 @@ pub(super) fn run(host: &Host) -> Result<Exit> {
         None => host.here.join(app::FILE),
     };
     if std::fs::symlink_metadata(&path).is_ok() {
-        bail!(Problem::app(format!("{} exists already", path.display()))
-            .help("`aspire-host add KIND` adds a resource to it"));
+        bail!(
+            Problem::app(format!("{} exists already", path.display()))
+                .help("`aspire-host add KIND` adds a resource to it")
+        );
     }
     let folder = path.parent().unwrap_or(&host.here);
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    files::write_atomically(&path, text(&app_name(&name.unwrap_or_default())).as_bytes(), 0o644)?;
+    let name = folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    files::write_atomically(
+        &path,
+        text(&app_name(&name.unwrap_or_default())).as_bytes(),
+        0o644,
+    )?;
     if host.ui.json() {
-        host.ui.out_json(&serde_json::json!({ "written": path.display().to_string() }));
+        host.ui
+            .out_json(&serde_json::json!({ "written": path.display().to_string() }));
     } else {
         host.ui.note(format!(
             "wrote {}\nnext: `aspire-host add redis`, then `aspire-host`",
@@ -53,7 +62,11 @@ fn app_name(folder: &str) -> String {
     let name = name.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
     let name: String = name.chars().take(aspire_model::name::MAX_NAME).collect();
     let name = name.trim_end_matches('-');
-    if name.is_empty() { "app".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "app".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 fn text(name: &str) -> String {
@@ -108,7 +121,10 @@ mod tests {
 
     #[test]
     fn the_first_file_has_no_errors() {
-        let source = aspire_compiler::document::Source { file: "f".into(), text: text("x").into() };
+        let source = aspire_compiler::document::Source {
+            file: "f".into(),
+            text: text("x").into(),
+        };
         let (document, diagnostics) = aspire_compiler::source::parse(&source);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         assert_eq!(&*document.name, "x");
@@ -120,7 +136,10 @@ mod tests {
                 _ => format!("{line}\n"),
             })
             .collect();
-        let source = aspire_compiler::document::Source { file: "f".into(), text: all.into() };
+        let source = aspire_compiler::document::Source {
+            file: "f".into(),
+            text: all.into(),
+        };
         let (document, diagnostics) = aspire_compiler::source::parse(&source);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         assert_eq!(document.resources.len(), 2);

@@ -33,7 +33,11 @@ fn model(host: &Host) -> Result<(Project, std::sync::Arc<AppModel>)> {
 }
 
 fn names(model: &AppModel) -> Vec<&str> {
-    model.iter().filter(|r| r.parameter().is_some()).map(|r| r.name.as_str()).collect()
+    model
+        .iter()
+        .filter(|r| r.parameter().is_some())
+        .map(|r| r.name.as_str())
+        .collect()
 }
 
 fn known(model: &AppModel, name: &str) -> Result<bool> {
@@ -64,7 +68,9 @@ fn set(host: &Host, name: &str, value: Option<&str>) -> Result<Exit> {
         None if host.ui.interactive => host.ui.line(&format!("{name}: "))?,
         None => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .context("cannot read standard input")?;
             text.trim_end_matches(['\r', '\n']).to_owned()
         }
     };
@@ -83,16 +89,17 @@ fn unset(host: &Host, name: &str) -> Result<Exit> {
     let instance = Instance::find(project.folder(), &project.app.document.name, wanted)?;
     let forgotten = match instance {
         // A generated value may be the password of data that is kept: `clean --data` removes both.
-        Some(instance) if instance.data.is_dir() => {
-            Store::new(instance.data).change(|values| values.set.remove(name))?.is_some()
-        }
+        Some(instance) if instance.data.is_dir() => Store::new(instance.data)
+            .change(|values| values.set.remove(name))?
+            .is_some(),
         _ => false,
     };
     if !forgotten {
         known(&model, name)?;
     }
     if host.ui.json() {
-        host.ui.out_json(&json!({ "unset": name, "wasSet": forgotten }));
+        host.ui
+            .out_json(&json!({ "unset": name, "wasSet": forgotten }));
     } else if forgotten {
         host.ui.note(format!("`{name}` is forgotten"));
     } else {
@@ -118,7 +125,9 @@ fn list(host: &Host, reveal: bool) -> Result<Exit> {
     let mut rows = Vec::new();
     let mut objects = Vec::new();
     for resource in model.iter() {
-        let Some(parameter) = resource.parameter() else { continue };
+        let Some(parameter) = resource.parameter() else {
+            continue;
+        };
         let name = resource.name.as_str();
         let value = resolved.values.get(name);
         let source = match value {
@@ -139,7 +148,14 @@ fn list(host: &Host, reveal: bool) -> Result<Exit> {
             name.to_owned(),
             if parameter.secret { "secret" } else { "plain" }.to_owned(),
             source,
-            visible(&shown.unwrap_or_else(|| parameter.description.clone()), false),
+            visible(
+                &if reveal {
+                    shown.unwrap_or_default()
+                } else {
+                    parameter.description.clone()
+                },
+                false,
+            ),
         ]);
     }
     if host.ui.json() {
@@ -151,6 +167,9 @@ fn list(host: &Host, reveal: bool) -> Result<Exit> {
         return Ok(Exit::Fine);
     }
     let last = if reveal { "VALUE" } else { "DESCRIPTION" };
-    host.ui.out(crate::columns::table(&["NAME", "TYPE", "SOURCE", last], &rows));
+    host.ui.out(crate::columns::table(
+        &["NAME", "TYPE", "SOURCE", last],
+        &rows,
+    ));
     Ok(Exit::Fine)
 }

@@ -36,13 +36,21 @@ fn build(host: &Host, args: &PluginBuildArgs) -> Result<Exit> {
     let out = output(&args.module, args.out.as_deref(), component == bytes);
     let path = host.here.join(&out);
     if path.exists() && args.out.is_none() && path != module {
-        bail!(Problem::usage(format!("{} exists already", out.display())).help("name the output: -o FILE"));
+        bail!(
+            Problem::usage(format!("{} exists already", out.display()))
+                .help("name the output: -o FILE")
+        );
     }
     files::write_atomically(&path, &component, 0o644)?;
     if host.ui.json() {
-        host.ui.out_json(&json!({ "written": out, "bytes": component.len() }));
+        host.ui
+            .out_json(&json!({ "written": out, "bytes": component.len() }));
     } else {
-        host.ui.note(format!("wrote {} ({} bytes)", out.display(), component.len()));
+        host.ui.note(format!(
+            "wrote {} ({} bytes)",
+            out.display(),
+            component.len()
+        ));
     }
     Ok(Exit::Fine)
 }
@@ -79,12 +87,20 @@ fn describe(inspection: &Inspection) -> String {
     let Inspection { manifest, .. } = inspection;
     let mut lines = vec![
         format!("{} {}", manifest.id, manifest.version),
-        format!("  file        {} ({} bytes)", inspection.origin, inspection.size),
+        format!(
+            "  file        {} ({} bytes)",
+            inspection.origin, inspection.size
+        ),
         format!("  sha256      {}", inspection.sha256),
         format!("  interface   {}", manifest.interface),
         format!(
             "  hooks       {}",
-            inspection.hooks.iter().map(|hook| hook.interface()).collect::<Vec<_>>().join(", ")
+            inspection
+                .hooks
+                .iter()
+                .map(|hook| hook.interface())
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
         if inspection.provably_pure {
             "  purity      imports nothing but the model".to_owned()
@@ -94,10 +110,21 @@ fn describe(inspection: &Inspection) -> String {
     ];
     let mut section = |title: &str, items: Vec<String>| {
         for (index, item) in items.into_iter().enumerate() {
-            lines.push(format!("  {:<12}{}", if index == 0 { title } else { "" }, visible(&item, false)));
+            lines.push(format!(
+                "  {:<12}{}",
+                if index == 0 { title } else { "" },
+                visible(&item, false)
+            ));
         }
     };
-    section("kinds", inspection.kinds.iter().map(|(name, text)| format!("{name}: {text}")).collect());
+    section(
+        "kinds",
+        inspection
+            .kinds
+            .iter()
+            .map(|(name, text)| format!("{name}: {text}"))
+            .collect(),
+    );
     section(
         "passes",
         inspection
@@ -105,14 +132,26 @@ fn describe(inspection: &Inspection) -> String {
             .iter()
             .map(|pass| {
                 let phase = json!(pass.phase);
-                let selector = if pass.selector.is_empty() { "everything" } else { &pass.selector };
-                format!("{} ({}): {selector}", pass.name, phase.as_str().unwrap_or_default())
+                let selector = if pass.selector.is_empty() {
+                    "everything"
+                } else {
+                    &pass.selector
+                };
+                format!(
+                    "{} ({}): {selector}",
+                    pass.name,
+                    phase.as_str().unwrap_or_default()
+                )
             })
             .collect(),
     );
     section(
         "targets",
-        inspection.targets.iter().map(|t| format!("{}: {}", t.name, t.description)).collect(),
+        inspection
+            .targets
+            .iter()
+            .map(|t| format!("{}: {}", t.name, t.description))
+            .collect(),
     );
     section(
         "asks for",
@@ -120,7 +159,11 @@ fn describe(inspection: &Inspection) -> String {
             .permissions
             .iter()
             .map(|request| {
-                let served = if request.served { "" } else { " (not served by this version)" };
+                let served = if request.served {
+                    ""
+                } else {
+                    " (not served by this version)"
+                };
                 format!("{}: {}{served}", request.permission, request.reason)
             })
             .collect(),
@@ -137,12 +180,19 @@ fn list(host: &Host) -> Result<Exit> {
             host.ui.out_json(&json!([]));
             return Ok(Exit::Fine);
         }
-        let places: Vec<String> = folders.iter().map(|folder| format!("  {}", folder.display())).collect();
-        host.ui.note(format!("there are no plugins in\n{}", places.join("\n")));
+        let places: Vec<String> = folders
+            .iter()
+            .map(|folder| format!("  {}", folder.display()))
+            .collect();
+        host.ui
+            .note(format!("there are no plugins in\n{}", places.join("\n")));
         return Ok(Exit::Fine);
     }
     let engine = plugins::engine(host)?;
-    let sources: Vec<Source> = found.iter().map(|(_, file)| Source::File(file.clone())).collect();
+    let sources: Vec<Source> = found
+        .iter()
+        .map(|(_, file)| Source::File(file.clone()))
+        .collect();
     let result = engine.load(&sources);
     let mut errors = result.errors.iter();
     let mut rows = Vec::new();
@@ -152,15 +202,29 @@ fn list(host: &Host) -> Result<Exit> {
             Some(loaded) => {
                 let descriptor = loaded.descriptor();
                 let kinds = descriptor.kinds.iter().map(|kind| kind.name.clone());
-                let targets = descriptor.targets.iter().map(|t| format!("publish --to {}", t.name));
-                let passes = (!descriptor.passes.is_empty())
-                    .then(|| format!("{} passes", descriptor.passes.len()));
+                let targets = descriptor
+                    .targets
+                    .iter()
+                    .map(|t| format!("publish --to {}", t.name));
+                let passes = match descriptor.passes.len() {
+                    0 => None,
+                    1 => Some("1 pass".to_owned()),
+                    many => Some(format!("{many} passes")),
+                };
                 let offers: Vec<String> = kinds.chain(targets).chain(passes).collect();
-                (loaded.id().to_owned(), descriptor.version.clone(), offers.join(", "))
+                (
+                    loaded.id().to_owned(),
+                    descriptor.version.clone(),
+                    offers.join(", "),
+                )
             }
             None => {
                 let error = errors.next().map(ToString::to_string).unwrap_or_default();
-                (String::new(), String::new(), format!("cannot be loaded: {error}"))
+                (
+                    String::new(),
+                    String::new(),
+                    format!("cannot be loaded: {error}"),
+                )
             }
         };
         objects.push(json!({
@@ -181,7 +245,10 @@ fn list(host: &Host) -> Result<Exit> {
     if host.ui.json() {
         host.ui.out_json(&json!(objects));
     } else {
-        host.ui.out(columns::table(&["NAME", "VERSION", "OFFERS", "FILE"], &rows));
+        host.ui.out(columns::table(
+            &["NAME", "VERSION", "OFFERS", "FILE"],
+            &rows,
+        ));
     }
     Ok(Exit::Fine)
 }

@@ -1,13 +1,14 @@
 //! `publish`: files for a target; written, or compared with what is there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use aspire_compiler::publish::{self, Published};
+use aspire_model::annotation::MountKind;
 use aspire_model::construct::{Artifact, Fidelity, Grade};
-use aspire_model::{Diagnostic, Diagnostics, Mode};
+use aspire_model::{AppModel, Diagnostic, Diagnostics, FactValue, Mode};
 use serde_json::json;
 
 use crate::args::PublishArgs;
@@ -30,7 +31,9 @@ struct Wanted {
 /// Publishes or compares.
 pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
     let project = project::open(host)?;
-    let mode = Mode::Publish { target: Arc::from(args.to.as_str()) };
+    let mode = Mode::Publish {
+        target: Arc::from(args.to.as_str()),
+    };
     let compilation = project.model(host, mode.clone())?;
     let options = project.options(host, mode, false)?;
     let out = host.here.join(&args.out);
@@ -42,7 +45,7 @@ pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
     }
     project.tell(host, &found)?;
     // Everything is read and computed before the first write.
-    let (wanted, found) = artifacts(&project, &published, &out)?;
+    let (wanted, found) = artifacts(&project, &compilation.model, &published, &out)?;
     project.tell(host, &found)?;
     tell_fidelity(host, &published.fidelity);
     if args.check {
@@ -74,10 +77,17 @@ fn refusals(fidelity: &[Fidelity]) -> Diagnostics {
         .iter()
         .filter(|row| row.grade >= Grade::Weakened)
         .map(|row| {
-            let grade = if row.grade == Grade::Dropped { "dropped" } else { "weakened" };
+            let grade = if row.grade == Grade::Dropped {
+                "dropped"
+            } else {
+                "weakened"
+            };
             Diagnostic::error(
                 "not-faithful",
-                format!("`{}` of `{}` is {grade}: {}", row.fact, row.resource, row.reason),
+                format!(
+                    "`{}` of `{}` is {grade}: {}",
+                    row.fact, row.resource, row.reason
+                ),
             )
             .about(row.resource.as_str())
             .help("change it, or publish without --strict")
@@ -95,17 +105,26 @@ fn tell_fidelity(host: &Host, fidelity: &[Fidelity]) {
         .filter(|row| host.ui.verbose || row.grade >= Grade::Weakened)
         .map(|row| {
             let grade = json!(row.grade).as_str().unwrap_or_default().to_owned();
-            [row.resource.clone(), row.fact.clone(), grade, row.reason.clone()]
+            [
+                row.resource.clone(),
+                row.fact.clone(),
+                grade,
+                row.reason.clone(),
+            ]
         })
         .collect();
     if !rows.is_empty() {
-        host.ui.err(columns::table(&["RESOURCE", "FACT", "FIDELITY", "REASON"], &rows));
+        host.ui.err(columns::table(
+            &["RESOURCE", "FACT", "FIDELITY", "REASON"],
+            &rows,
+        ));
     }
 }
 
 /// The files by relative name, contents at hand.
 fn artifacts(
     project: &Project,
+    model: &AppModel,
     published: &Published,
     out: &Path,
 ) -> Result<(BTreeMap<String, Wanted>, Diagnostics)> {
@@ -115,12 +134,31 @@ fn artifacts(
         let path = files::inside(out, name)
             .with_context(|| format!("the publisher names a file `{name}`"))?;
         if path.file_name().is_some_and(|file| file == USERS) {
-            bail!(Problem::plugin(format!("the publisher wants to write `{name}`, which belongs to the user"))
-                .help("tell the plugin's author: keys with descriptions go to .env.example"));
+            bail!(
+                Problem::plugin(format!(
+                    "the publisher wants to write `{name}`, which belongs to the user"
+                ))
+                .help("tell the plugin's author: keys with descriptions go to .env.example")
+            );
         }
         match artifact {
             Artifact::Contents(contents) => {
-                wanted.insert(name.clone(), Wanted { path, contents: contents.clone(), mode: 0o644 });
+                wanted.insert(
+                    name.clone(),
+                    Wanted {
+                        path,
+                        contents: contents.clone(),
+                        mode: 0o644,
+                    },
+                );
+            }
+            Artifact::Copy(source) if !is_named(model, source) => {
+                bail!(
+                    Problem::plugin(format!(
+                        "the publisher wants to copy {source}, which the app names nowhere"
+                    ))
+                    .help("tell the plugin's author: only files of the model can be copied")
+                );
             }
             Artifact::Copy(source) => {
                 if let Err(error) = copy(&project.folder().join(source), &path, name, &mut wanted) {
@@ -135,6 +173,39 @@ fn artifacts(
     Ok((wanted, found))
 }
 
+/// Whether the model names a file, or a folder that it is in. Nothing else of this machine is a
+/// publisher's to copy.
+fn is_named(model: &AppModel, source: &str) -> bool {
+    let plain = |text: &str| -> PathBuf {
+        Path::new(text)
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect()
+    };
+    let source = plain(source);
+    let holds = |named: &str| {
+        let below = if named.is_empty() {
+            None
+        } else {
+            source.strip_prefix(plain(named)).ok()
+        };
+        below.is_some_and(|rest| {
+            rest.components()
+                .all(|part| matches!(part, Component::Normal(_)))
+        })
+    };
+    model
+        .iter()
+        .flat_map(|resource| resource.facts.values())
+        .any(|fact| match &fact.value {
+            FactValue::Mount(mount) => mount.kind == MountKind::Bind && holds(&mount.source),
+            FactValue::File(file) => holds(&file.source),
+            FactValue::Build(build) => holds(&build.context),
+            FactValue::Texts(texts) => texts.iter().any(|text| holds(text)),
+            _ => false,
+        })
+}
+
 /// A project file, or a folder with everything in it.
 fn copy(
     source: &Path,
@@ -146,7 +217,14 @@ fn copy(
     if !metadata.is_dir() {
         let contents = std::fs::read(source)?;
         let mode = mode_of(&metadata);
-        wanted.insert(name.to_owned(), Wanted { path: path.to_owned(), contents, mode });
+        wanted.insert(
+            name.to_owned(),
+            Wanted {
+                path: path.to_owned(),
+                contents,
+                mode,
+            },
+        );
         return Ok(());
     }
     for entry in std::fs::read_dir(source)? {
@@ -162,7 +240,11 @@ fn copy(
 fn mode_of(metadata: &std::fs::Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     // Whether it can be run is part of the file; whose it is and who else may read it is not.
-    if metadata.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 }
+    if metadata.permissions().mode() & 0o100 == 0 {
+        0o644
+    } else {
+        0o755
+    }
 }
 
 #[cfg(not(unix))]
@@ -172,7 +254,8 @@ fn mode_of(_: &std::fs::Metadata) -> u32 {
 
 /// Writes what differs; the names of those files.
 fn write(out: &Path, wanted: &BTreeMap<String, Wanted>) -> Result<Vec<String>> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    std::fs::create_dir_all(out)
+        .with_context(|| format!("cannot make the folder {}", out.display()))?;
     let mut written = Vec::new();
     for (name, file) in wanted {
         if std::fs::read(&file.path).is_ok_and(|there| there == file.contents) {
@@ -208,7 +291,8 @@ fn check(host: &Host, args: &PublishArgs, wanted: &BTreeMap<String, Wanted>) -> 
             .iter()
             .map(|(name, how, diff)| json!({ "file": name, "problem": how, "diff": diff }))
             .collect();
-        host.ui.out_json(&json!({ "upToDate": drifted.is_empty(), "drifted": list }));
+        host.ui
+            .out_json(&json!({ "upToDate": drifted.is_empty(), "drifted": list }));
     } else {
         for (name, how, diff) in &drifted {
             host.ui.err(format!("{}/{name} {how}", args.out.display()));
@@ -219,15 +303,14 @@ fn check(host: &Host, args: &PublishArgs, wanted: &BTreeMap<String, Wanted>) -> 
         if drifted.is_empty() {
             host.ui.note("up to date");
         } else {
-            host.ui.err(format!(
-                "to write {}: aspire-host publish --to {} -o {}",
-                if drifted.len() == 1 { "it" } else { "them" },
-                args.to,
-                args.out.display()
-            ));
+            host.ui.err("the same command without --check writes them");
         }
     }
-    Ok(if drifted.is_empty() { Exit::Fine } else { Exit::App })
+    Ok(if drifted.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::App
+    })
 }
 
 /// The first lines that differ: `-` as on disk, `+` as it would be.
@@ -239,13 +322,21 @@ fn excerpt(there: &[u8], wanted: &[u8]) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (there.lines().collect(), wanted.lines().collect());
     let same_start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let (old, new) = (&old[same_start..], &new[same_start..]);
-    let same_end = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+    let same_end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     let (old, new) = (&old[..old.len() - same_end], &new[..new.len() - same_end]);
     let mut text = vec![format!("  line {}:", same_start + 1)];
     for (sign, lines) in [('-', old), ('+', new)] {
-        text.extend(lines.iter().take(LINES).map(|line| {
-            format!("  {sign} {}", crate::ui::visible(line, false))
-        }));
+        text.extend(
+            lines
+                .iter()
+                .take(LINES)
+                .map(|line| format!("  {sign} {}", crate::ui::visible(line, false))),
+        );
         if lines.len() > LINES {
             text.push(format!("  {sign} … {} more", lines.len() - LINES));
         }
@@ -254,45 +345,4 @@ fn excerpt(there: &[u8], wanted: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use insta::assert_snapshot;
-
-    #[test]
-    fn excerpts_show_what_differs() {
-        assert_snapshot!(excerpt(b"a\nb\nc\nd\n", b"a\nx\ny\nd\n"), @"");
-        assert_eq!(excerpt(&[0xff], b"a"), "  (not text)");
-    }
-
-    #[test]
-    fn strict_refuses_losses_only() {
-        let row = |grade| Fidelity {
-            resource: "api".into(),
-            fact: "health".into(),
-            grade,
-            reason: "no probes".into(),
-        };
-        let rows = [row(Grade::Exact), row(Grade::Adapted), row(Grade::Weakened), row(Grade::Dropped)];
-        let found = refusals(&rows);
-        assert_eq!(
-            found.iter().map(|d| d.message.as_str()).collect::<Vec<_>>(),
-            [
-                "`health` of `api` is weakened: no probes",
-                "`health` of `api` is dropped: no probes"
-            ]
-        );
-    }
-
-    #[test]
-    fn unchanged_files_are_not_written_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("deep/out");
-        let wanted = BTreeMap::from([("a/b.txt".to_owned(), Wanted {
-            path: out.join("a/b.txt"),
-            contents: b"x".to_vec(),
-            mode: 0o644,
-        })]);
-        assert_eq!(write(&out, &wanted).unwrap(), ["a/b.txt"]);
-        assert!(write(&out, &wanted).unwrap().is_empty());
-    }
-}
+mod tests;

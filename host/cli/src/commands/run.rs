@@ -47,14 +47,17 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
         .context("the asynchronous runtime could not be started")?;
     runtime.block_on(async {
         let lower_with = |inputs: &Inputs<'_>, forms: &Forms| {
-            lowering::lower(model, &RunInput {
-                forms,
-                folder: project.folder().to_owned(),
-                instance: &instance.id,
-                parameters: &inputs.plain(),
-                images: &images,
-                selection: selection.clone(),
-            })
+            lowering::lower(
+                model,
+                &RunInput {
+                    forms,
+                    folder: project.folder().to_owned(),
+                    instance: &instance.id,
+                    parameters: &inputs.plain(),
+                    images: &images,
+                    selection: selection.clone(),
+                },
+            )
         };
         let runtime = args.flags.runtime.unwrap_or_default();
         let mut choice =
@@ -63,9 +66,16 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
             let missing = inputs.complete(&choice.plan.parameters)?;
             project.tell(host, &missing)?;
             let (plan, found) = lower_with(&inputs, &choice.forms);
-            choice = Choice { plan, diagnostics: found, ..choice };
+            (choice.plan, choice.lowered) = (plan, found);
         }
-        let run = Run { host, args, project: &project, model, instance: &instance, since };
+        let run = Run {
+            host,
+            args,
+            project: &project,
+            model,
+            instance: &instance,
+            since,
+        };
         run.checked(choice, &inputs).await
     })
 }
@@ -83,37 +93,39 @@ struct Run<'a> {
 impl Run<'_> {
     /// Looks at everything that can be known, then starts.
     async fn checked(&self, choice: Choice, inputs: &Inputs<'_>) -> Result<Exit> {
-        let Choice { forms, engine, plan, diagnostics } = choice;
-        let mut found = diagnostics;
-        let folders = [self.instance.state.as_path(), self.instance.native.as_path()];
-        found.extend(preflight::check(self.model, &plan, &folders));
+        let (forms, plan, engine) = (&choice.forms, &choice.plan, &choice.engine);
+        let mut found = choice.about_forms.clone();
+        found.extend(choice.lowered.clone());
+        let folders = [
+            self.instance.state.as_path(),
+            self.instance.native.as_path(),
+        ];
+        found.extend(preflight::check(self.model, plan, &folders));
         // A dead run of this instance may still hold a port; the control plane removes it first.
-        let look = || preflight::check_ports(self.model, &plan);
+        let look = || preflight::check_ports(self.model, plan);
         let later = self.instance.has_records();
         if !later {
             found.extend(look());
         }
-        if !found.has_errors()
-            && let Some(engine) = &engine
-        {
-            found.extend(choose::fetch_images(self.host, engine.as_ref(), &plan).await);
+        if !found.has_errors() {
+            found.extend(choose::fetch_images(self.host, &choice).await);
         }
         self.project.tell(self.host, &found)?;
         if engine.is_some() {
             self.instance.remember_engine()?;
         }
-        self.tell_forms(&forms, &plan);
+        self.tell_forms(forms, plan);
         let secrets = inputs.secrets();
         let welcome = |view: &View| match self.project.app.file {
             Some(_) => Vec::new(),
-            None => connection_strings(self.model, &forms, inputs, &plan, view),
+            None => connection_strings(self.model, forms, inputs, plan, view),
         };
         let setup = Setup {
             app: &self.project.app.document.name,
             instance: self.instance,
             folder: self.project.folder().to_owned(),
-            plan: &plan,
-            engine,
+            plan,
+            engine: engine.clone(),
             secrets,
             fail_fast: self.args.flags.fail_fast,
             since: self.since,
@@ -133,8 +145,15 @@ impl Run<'_> {
         if !self.host.ui.verbose {
             return;
         }
-        for (name, form) in forms.iter().filter(|(name, _)| plan.workloads.contains_key(name.as_str())) {
-            let word = if form == Form::Container { "a container" } else { "a process" };
+        for (name, form) in forms
+            .iter()
+            .filter(|(name, _)| plan.workloads.contains_key(name.as_str()))
+        {
+            let word = if form == Form::Container {
+                "a container"
+            } else {
+                "a process"
+            };
             self.host.ui.detail(format!("{name} runs as {word}"));
         }
     }
@@ -177,7 +196,10 @@ fn connection_strings(
     };
     let mut lines = Vec::new();
     for name in plan.workloads.keys() {
-        let Some(resource) = model.get(name).filter(|resource| resource.parent().is_none()) else {
+        let Some(resource) = model
+            .get(name)
+            .filter(|resource| resource.parent().is_none())
+        else {
             continue;
         };
         let has_connection = resource.fact(Field::ConnectionString, Form::Any).is_some();
@@ -196,4 +218,3 @@ fn connection_strings(
     }
     lines
 }
-

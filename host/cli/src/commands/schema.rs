@@ -15,7 +15,8 @@ pub(super) fn run(host: &Host) -> Result<Exit> {
     let (set, diagnostics, sources) = match app::find(host)? {
         Some(file) => {
             let app = app::read(host, &file)?;
-            let (set, found) = plugins::load(host, &app.document.plugins, &app.folder, true, false)?;
+            let (set, found) =
+                plugins::load(host, &app.document.plugins, &app.folder, true, false)?;
             (set, found, app.sources)
         }
         None => {
@@ -24,8 +25,10 @@ pub(super) fn run(host: &Host) -> Result<Exit> {
         }
     };
     // Grants don't matter to a schema, and an editor reads only standard output.
-    let errors: Diagnostics =
-        diagnostics.into_iter().filter(|d| d.severity == aspire_model::Severity::Error).collect();
+    let errors: Diagnostics = diagnostics
+        .into_iter()
+        .filter(|d| d.severity == aspire_model::Severity::Error)
+        .collect();
     let exit = render::report(&host.ui, &sources, &errors);
     if exit == Exit::Fine {
         host.ui.out_json(&schema::schema(&set.plugins));

@@ -71,8 +71,9 @@ fn read(path: &Path, text: &str) -> Result<BTreeMap<String, Vec<Permission>>> {
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Vec<Permission>>, String> {
-    let document: DocumentMut =
-        text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    let document: DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
     let mut policy = BTreeMap::new();
     for (key, item) in document.iter() {
         if key != "plugins" {
@@ -80,7 +81,9 @@ fn parse(text: &str) -> Result<BTreeMap<String, Vec<Permission>>, String> {
         }
         let plugins = item.as_table_like().ok_or("`plugins` is no table")?;
         for (id, item) in plugins.iter() {
-            let table = item.as_table_like().ok_or_else(|| format!("`{id}` is no table"))?;
+            let table = item
+                .as_table_like()
+                .ok_or_else(|| format!("`{id}` is no table"))?;
             if let Some((key, _)) = table.iter().find(|(key, _)| *key != "allow") {
                 return Err(format!("unknown key `{key}` of plugin `{id}`"));
             }
@@ -91,7 +94,9 @@ fn parse(text: &str) -> Result<BTreeMap<String, Vec<Permission>>, String> {
 }
 
 fn permissions(item: Option<&Item>) -> Result<Vec<Permission>, String> {
-    let Some(item) = item else { return Ok(Vec::new()) };
+    let Some(item) = item else {
+        return Ok(Vec::new());
+    };
     let list = item.as_array().ok_or("`allow` is no list of texts")?;
     list.iter()
         .map(|one| {
@@ -115,7 +120,10 @@ mod tests {
         .unwrap();
         let one = Policies(vec![first.clone()]);
         assert_eq!(Policies::default().ceiling("redis", &wishes), None);
-        assert_eq!(one.ceiling("redis", &wishes), Some(vec![Permission::HostPath]));
+        assert_eq!(
+            one.ceiling("redis", &wishes),
+            Some(vec![Permission::HostPath])
+        );
         assert_eq!(one.ceiling("other", &wishes), Some(vec![any]));
         let two = Policies(vec![first, parse("").unwrap()]);
         assert_eq!(two.ceiling("redis", &wishes), Some(vec![]));

@@ -82,7 +82,10 @@ mod tests {
         ];
         assert_eq!(
             values,
-            expected.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+            expected
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect()
         );
     }
 

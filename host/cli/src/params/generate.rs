@@ -3,9 +3,9 @@
 //! Knows alphabets and classes. Doesn't know what the password is for.
 
 use aspire_model::annotation::Generate;
+use rand::Rng as _;
 use rand::rngs::ThreadRng;
 use rand::seq::SliceRandom as _;
-use rand::Rng as _;
 
 /// Shortest password.
 const MINIMUM: usize = 22;
@@ -19,10 +19,15 @@ const SPECIAL: &[u8] = b"-_.{}~()*+!";
 /// cryptographic source.
 pub(crate) fn password(wanted: Generate) -> String {
     let mut random: ThreadRng = rand::rng();
-    let classes: &[&[u8]] =
-        if wanted.special { &[LOWER, UPPER, DIGITS, SPECIAL] } else { &[LOWER, UPPER, DIGITS] };
+    let classes: &[&[u8]] = if wanted.special {
+        &[LOWER, UPPER, DIGITS, SPECIAL]
+    } else {
+        &[LOWER, UPPER, DIGITS]
+    };
     let all: Vec<u8> = classes.concat();
-    let length = usize::try_from(wanted.length).unwrap_or(MINIMUM).max(MINIMUM);
+    let length = usize::try_from(wanted.length)
+        .unwrap_or(MINIMUM)
+        .max(MINIMUM);
     let mut characters: Vec<u8> = classes
         .iter()
         .copied()
@@ -48,7 +53,10 @@ mod tests {
             }
             assert_eq!(text.bytes().any(|b| SPECIAL.contains(&b)), special);
         }
-        let long = Generate { length: 40, special: false };
+        let long = Generate {
+            length: 40,
+            special: false,
+        };
         assert_eq!(password(long).len(), 40);
         assert_ne!(password(long), password(long));
     }

@@ -25,7 +25,12 @@ pub(crate) struct Values {
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>();
-        write!(f, "Values(set {:?}, generated {:?})", names(&self.set), names(&self.generated))
+        write!(
+            f,
+            "Values(set {:?}, generated {:?})",
+            names(&self.set),
+            names(&self.generated)
+        )
     }
 }
 
@@ -38,7 +43,9 @@ pub(crate) struct Store {
 impl Store {
     /// In the instance's private folder.
     pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     fn file(&self) -> PathBuf {
@@ -72,7 +79,9 @@ impl Store {
 }
 
 fn read(file: &Path) -> Result<Values> {
-    let Some(text) = files::read_optional(file)? else { return Ok(Values::default()) };
+    let Some(text) = files::read_optional(file)? else {
+        return Ok(Values::default());
+    };
     // The parser's message may repeat a part of the text.
     serde_json::from_str(&text).map_err(|error| {
         Problem::environment(format!(
@@ -95,13 +104,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().join("deep/er"));
         assert_eq!(store.load().unwrap(), Values::default());
-        store.change(|values| values.set.insert("key".into(), "hunter2".into())).unwrap();
+        store
+            .change(|values| values.set.insert("key".into(), "hunter2".into()))
+            .unwrap();
         assert_eq!(store.load().unwrap().set["key"], "hunter2");
-        assert_eq!(format!("{:?}", store.load().unwrap()), "Values(set [\"key\"], generated [])");
+        assert_eq!(
+            format!("{:?}", store.load().unwrap()),
+            "Values(set [\"key\"], generated [])"
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            let mode =
+                |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(store.file()), 0o600);
             assert_eq!(mode(store.folder.clone()), 0o700);
         }

@@ -33,9 +33,15 @@ fn the_first_source_wins() {
     };
     let none = store::Values::default();
     let plain = Parameter::default();
-    let default = Parameter { default: Some("d".into()), ..Parameter::default() };
+    let default = Parameter {
+        default: Some("d".into()),
+        ..Parameter::default()
+    };
     let generate = Parameter {
-        generate: Some(Generate { length: 22, special: false }),
+        generate: Some(Generate {
+            length: 22,
+            special: false,
+        }),
         ..Parameter::default()
     };
     let rows = [
@@ -45,8 +51,22 @@ fn the_first_source_wins() {
         origin(&[], &default, &set),
         origin(&[], &default, &none),
         origin(&[], &generate, &none),
-        origin(&[], &generate, &store::Values { set: BTreeMap::new(), ..set.clone() }),
-        origin(&[], &plain, &store::Values { set: BTreeMap::new(), ..set }),
+        origin(
+            &[],
+            &generate,
+            &store::Values {
+                set: BTreeMap::new(),
+                ..set.clone()
+            },
+        ),
+        origin(
+            &[],
+            &plain,
+            &store::Values {
+                set: BTreeMap::new(),
+                ..set
+            },
+        ),
         origin(&[], &plain, &none),
     ];
     assert_eq!(
@@ -69,7 +89,11 @@ fn the_first_source_wins() {
 fn options_name_values_or_files() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "line one\nline two\n").unwrap();
-    let options = [format!("a=@{}", file.path().display()), "b=x=y".into(), "c=".into()];
+    let options = [
+        format!("a=@{}", file.path().display()),
+        "b=x=y".into(),
+        "c=".into(),
+    ];
     let values = parse_options(&options).unwrap();
     assert_eq!(values["a"], "line one\nline two");
     assert_eq!(values["b"], "x=y");
@@ -80,6 +104,9 @@ fn options_name_values_or_files() {
 
 #[test]
 fn values_do_not_slip_into_logs() {
-    let value = Value { text: "hunter2".into(), origin: Origin::Store };
+    let value = Value {
+        text: "hunter2".into(),
+        origin: Origin::Store,
+    };
     assert_eq!(format!("{value:?}"), "Value(*** from param set)");
 }

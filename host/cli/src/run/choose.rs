@@ -13,7 +13,7 @@ use aspire_compiler::run::RunPlan;
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
 use aspire_dcp::runtime::{ContainerEngine, EngineError};
 use aspire_model::diagnostic::{Blame, Diagnostic, Diagnostics};
-use aspire_model::{AppModel, Shape};
+use aspire_model::{AppModel, Severity, Shape};
 
 use crate::args::Runtime;
 use crate::error::Problem;
@@ -30,8 +30,14 @@ pub(crate) struct Choice {
     pub(crate) engine: Option<Arc<dyn ContainerEngine>>,
     /// The lowered model.
     pub(crate) plan: RunPlan,
-    /// What was found on the way.
-    pub(crate) diagnostics: Diagnostics,
+    /// What was found about forms.
+    pub(crate) about_forms: Diagnostics,
+    /// What lowering found.
+    pub(crate) lowered: Diagnostics,
+    /// Images that can't be had, with the reason; none: nobody has looked.
+    lacking: Option<Vec<(String, String)>>,
+    /// Why native programs could not take their place.
+    no_native: Vec<String>,
 }
 
 /// Chooses.
@@ -62,11 +68,13 @@ pub(crate) async fn choose(
     match DockerEngine::connect(&EngineEnvironment::from_process()).await {
         Ok(engine) => {
             let engine: Arc<dyn ContainerEngine> = Arc::new(engine);
+            let (mut known, mut no_native) = (None, Vec::new());
             if runtime == Runtime::Auto {
                 let lacking = lacking_images(host, engine.as_ref(), &as_containers.plan).await;
                 if !lacking.is_empty() {
                     let native = with(model, Preference::Process, lower);
-                    if !native.diagnostics.has_errors() && programs_are_there(&native.plan) {
+                    no_native = why_not(&native);
+                    if no_native.is_empty() {
                         for (image, problem) in &lacking {
                             host.ui.note(format!("no image {image}: {problem}"));
                         }
@@ -74,8 +82,9 @@ pub(crate) async fn choose(
                         return Ok(native);
                     }
                 }
+                known = Some(lacking);
             }
-            Ok(Choice { engine: Some(engine), ..as_containers })
+            Ok(Choice { engine: Some(engine), lacking: known, no_native, ..as_containers })
         }
         // Never passed over quietly: the user has an engine and believes that it is used.
         Err(error @ EngineError::Refused { .. }) => bail!(Problem::environment(error.to_string()).help(
@@ -88,8 +97,8 @@ pub(crate) async fn choose(
         Err(error) => {
             host.ui.detail(format!("{error}: running natively"));
             let mut native = with(model, Preference::Process, lower);
-            native.diagnostics = native
-                .diagnostics
+            native.about_forms = native
+                .about_forms
                 .into_iter()
                 .map(|diagnostic| match diagnostic.code.as_str() {
                     "no-native-form" => diagnostic.detail(error.to_string()),
@@ -106,16 +115,26 @@ fn with(model: &AppModel, preference: Preference, lower: Lower<'_>) -> Choice {
     let (forms, found) = forms::choose(model, preference);
     let (plan, lowered) = lower(&forms);
     let takes_part = |diagnostic: &Diagnostic| {
-        diagnostic.resource.as_ref().is_none_or(|name| plan.workloads.contains_key(name))
+        diagnostic
+            .resource
+            .as_ref()
+            .is_none_or(|name| plan.workloads.contains_key(name))
     };
-    let mut diagnostics: Diagnostics = found.into_iter().filter(takes_part).collect();
-    diagnostics.extend(lowered);
-    Choice { forms, engine: None, plan, diagnostics }
+    let about_forms: Diagnostics = found.into_iter().filter(takes_part).collect();
+    Choice {
+        forms,
+        engine: None,
+        plan,
+        about_forms,
+        lowered,
+        lacking: None,
+        no_native: Vec::new(),
+    }
 }
 
 /// Images that the plan's containers need and that are not built: name and whether they may be
 /// pulled.
-pub(crate) fn images(plan: &RunPlan) -> BTreeSet<(String, bool)> {
+fn images(plan: &RunPlan) -> BTreeSet<(String, bool)> {
     plan.objects
         .iter()
         .filter_map(|object| match object {
@@ -153,32 +172,43 @@ async fn lacking_images(
 async fn pull(host: &Host, engine: &dyn ContainerEngine, image: &str) -> Result<(), EngineError> {
     host.ui.note(format!("pulling {image}"));
     let ui = &host.ui;
-    engine.pull(image, &|line| ui.detail(format!("  {line}"))).await
+    engine
+        .pull(image, &|line| ui.detail(format!("  {line}")))
+        .await
 }
 
-/// Whether every program that the native forms need is there.
-fn programs_are_there(plan: &RunPlan) -> bool {
+/// Why an app cannot run natively, as far as that can be known; empty: it can.
+fn why_not(native: &Choice) -> Vec<String> {
     let path = crate::env::program_path();
-    plan.objects.iter().all(|object| match object {
-        Object::Executable(executable) => executable
-            .spec
-            .aspire
-            .iter()
-            .flat_map(|aspire| aspire.requires.keys())
-            .all(|program| crate::programs::find(program, &path).is_some()),
-        _ => true,
-    })
+    let errors = native.about_forms.iter().chain(native.lowered.iter());
+    let errors = errors
+        .filter(|one| one.severity == Severity::Error)
+        .map(|one| one.message.clone());
+    let programs = native
+        .plan
+        .objects
+        .iter()
+        .filter_map(|object| match object {
+            Object::Executable(executable) => executable.spec.aspire.as_ref(),
+            _ => None,
+        });
+    let missing = programs
+        .flat_map(|aspire| aspire.requires.iter())
+        .filter(|(program, _)| crate::programs::find(program, &path).is_none())
+        .map(|(program, hint)| format!("the program `{program}` is not on the PATH ({hint})"));
+    errors.chain(missing).collect()
 }
 
 /// Images of the plan that are not there: pulled where they may be. All of them, before anything
 /// is started.
-pub(crate) async fn fetch_images(
-    host: &Host,
-    engine: &dyn ContainerEngine,
-    plan: &RunPlan,
-) -> Diagnostics {
-    lacking_images(host, engine, plan)
-        .await
+pub(crate) async fn fetch_images(host: &Host, choice: &Choice) -> Diagnostics {
+    let plan = &choice.plan;
+    let lacking = match (&choice.lacking, &choice.engine) {
+        (Some(known), _) => known.clone(),
+        (None, Some(engine)) => lacking_images(host, engine.as_ref(), plan).await,
+        (None, None) => Vec::new(),
+    };
+    lacking
         .into_iter()
         .map(|(image, problem)| {
             let users: Vec<&str> = plan
@@ -201,6 +231,9 @@ pub(crate) async fn fetch_images(
                 .find(|(key, _)| users.contains(&key.name.as_str()))
                 .map(|(_, span)| span.clone());
             diagnostic.span = span;
+            for reason in &choice.no_native {
+                diagnostic = diagnostic.detail(format!("natively it does not run either: {reason}"));
+            }
             diagnostic
         })
         .collect()

@@ -35,26 +35,40 @@ impl<'a> Inputs<'a> {
         folder: &Path,
         instance: &Instance,
     ) -> Result<(Self, Diagnostics)> {
-        let names: Vec<&str> = model.iter().map(|resource| resource.name.as_str()).collect();
+        let names: Vec<&str> = model
+            .iter()
+            .map(|resource| resource.name.as_str())
+            .collect();
         let given = Given::read(&host.options.params, folder, &names)?;
         let mut diagnostics = params::check_options(model, &given);
         let store = Store::new(&instance.data);
         let resolved = params::resolve(model, &given, &store.load()?);
-        let inputs = Self { host, model, store, resolved };
+        let inputs = Self {
+            host,
+            model,
+            store,
+            resolved,
+        };
         let secret_in_dotenv = inputs.resolved.values.iter().any(|(name, value)| {
             matches!(value.origin, Origin::DotEnv(_)) && inputs.is_secret(name)
         });
         if secret_in_dotenv && params::dotenv_is_committed(folder) {
             diagnostics.push(
-                Diagnostic::warning("dotenv-not-ignored", "`.env` holds a secret and git does not ignore it")
-                    .help("add a line `.env` to .gitignore"),
+                Diagnostic::warning(
+                    "dotenv-not-ignored",
+                    "`.env` holds a secret and git does not ignore it",
+                )
+                .help("add a line `.env` to .gitignore"),
             );
         }
         Ok((inputs, diagnostics))
     }
 
     fn is_secret(&self, name: &str) -> bool {
-        self.model.get(name).and_then(|r| r.parameter()).is_some_and(|p| p.secret)
+        self.model
+            .get(name)
+            .and_then(|r| r.parameter())
+            .is_some_and(|p| p.secret)
     }
 
     /// Values that are not secret.
@@ -70,17 +84,27 @@ impl<'a> Inputs<'a> {
     /// Every value.
     pub(crate) fn all(&self) -> BTreeMap<String, String> {
         let values = self.resolved.values.iter();
-        values.map(|(name, value)| (name.clone(), value.text.clone())).collect()
+        values
+            .map(|(name, value)| (name.clone(), value.text.clone()))
+            .collect()
     }
 
     fn values(&self, secret: bool) -> BTreeMap<String, String> {
-        let values = self.resolved.values.iter().filter(|(name, _)| self.is_secret(name) == secret);
-        values.map(|(name, value)| (name.clone(), value.text.clone())).collect()
+        let values = self
+            .resolved
+            .values
+            .iter()
+            .filter(|(name, _)| self.is_secret(name) == secret);
+        values
+            .map(|(name, value)| (name.clone(), value.text.clone()))
+            .collect()
     }
 
     /// Whether every one of these has a value.
     pub(crate) fn has_all(&self, needed: &[String]) -> bool {
-        needed.iter().all(|name| self.resolved.values.contains_key(name))
+        needed
+            .iter()
+            .all(|name| self.resolved.values.contains_key(name))
     }
 
     /// Makes up and asks for what is needed and not there. What nobody can be asked for is a
@@ -90,8 +114,10 @@ impl<'a> Inputs<'a> {
     /// The terminal's, or the store's.
     pub(crate) fn complete(&mut self, needed: &[String]) -> Result<Diagnostics> {
         let mut diagnostics = Diagnostics::new();
-        let missing: Vec<&String> =
-            needed.iter().filter(|name| !self.resolved.values.contains_key(*name)).collect();
+        let missing: Vec<&String> = needed
+            .iter()
+            .filter(|name| !self.resolved.values.contains_key(*name))
+            .collect();
         let mut made = BTreeMap::new();
         for name in &missing {
             if let Some(wanted) = self.resolved.generate.get(*name) {
@@ -102,13 +128,19 @@ impl<'a> Inputs<'a> {
             // Somebody else may have made one up meanwhile: the first one counts.
             let kept = self.store.change(|values| {
                 for (name, text) in &made {
-                    values.generated.entry(name.clone()).or_insert_with(|| text.clone());
+                    values
+                        .generated
+                        .entry(name.clone())
+                        .or_insert_with(|| text.clone());
                 }
                 values.generated.clone()
             })?;
             for name in made.into_keys() {
                 if let Some(text) = kept.get(&name) {
-                    let value = Value { text: text.clone(), origin: Origin::Generated };
+                    let value = Value {
+                        text: text.clone(),
+                        origin: Origin::Generated,
+                    };
                     self.resolved.values.insert(name, value);
                 }
             }
@@ -119,7 +151,13 @@ impl<'a> Inputs<'a> {
             }
             if self.host.ui.interactive {
                 let text = self.ask(name)?;
-                self.resolved.values.insert(name.clone(), Value { text, origin: Origin::Asked });
+                self.resolved.values.insert(
+                    name.clone(),
+                    Value {
+                        text,
+                        origin: Origin::Asked,
+                    },
+                );
             } else {
                 diagnostics.push(params::missing_diagnostic(self.model, name));
             }
@@ -130,14 +168,23 @@ impl<'a> Inputs<'a> {
     fn ask(&self, name: &str) -> Result<String> {
         let ui = &self.host.ui;
         let parameter = self.model.get(name).and_then(|r| r.parameter());
-        let description = parameter.map(|p| p.description.as_str()).unwrap_or_default();
-        let description =
-            if description.is_empty() { String::new() } else { format!(" ({description})") };
+        let description = parameter
+            .map(|p| p.description.as_str())
+            .unwrap_or_default();
+        let description = if description.is_empty() {
+            String::new()
+        } else {
+            format!(" ({description})")
+        };
         let question = format!("{name}{description}: ");
-        let text =
-            if self.is_secret(name) { ui.hidden_line(&question)? } else { ui.line(&question)? };
+        let text = if self.is_secret(name) {
+            ui.hidden_line(&question)?
+        } else {
+            ui.line(&question)?
+        };
         if ui.confirm("Keep it for the next runs (outside the project)?")? {
-            self.store.change(|values| values.set.insert(name.to_owned(), text.clone()))?;
+            self.store
+                .change(|values| values.set.insert(name.to_owned(), text.clone()))?;
         }
         Ok(text)
     }
@@ -148,21 +195,29 @@ impl<'a> Inputs<'a> {
 /// # Errors
 /// A file that cannot be read or says something else.
 pub(crate) fn image_map(host: &Host) -> Result<BTreeMap<String, String>> {
-    let Some(path) = &host.options.image_map else { return Ok(BTreeMap::new()) };
+    let Some(path) = &host.options.image_map else {
+        return Ok(BTreeMap::new());
+    };
     let Some(text) = files::read_optional(&host.here.join(path))? else {
-        bail!(Problem::usage(format!("there is no image map {}", path.display())));
+        bail!(Problem::usage(format!(
+            "there is no image map {}",
+            path.display()
+        )));
     };
     parse_images(&text)
         .map_err(|message| Problem::app(format!("{}: {message}", path.display())).into())
 }
 
 fn parse_images(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let document: DocumentMut =
-        text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    let document: DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
     let mut images = BTreeMap::new();
     for (key, item) in document.iter() {
         if key != "images" {
-            return Err(format!("unknown key `{key}`: there is only a table [images]"));
+            return Err(format!(
+                "unknown key `{key}`: there is only a table [images]"
+            ));
         }
         let table = item.as_table_like().ok_or("`images` is no table")?;
         for (from, to) in table.iter() {
@@ -195,7 +250,11 @@ mod tests {
         let images = parse_images(text).unwrap();
         assert_eq!(
             images.keys().collect::<Vec<_>>(),
-            ["docker.io/library/redis", "docker.io/ollama/ollama", "quay.io/a/b"]
+            [
+                "docker.io/library/redis",
+                "docker.io/ollama/ollama",
+                "quay.io/a/b"
+            ]
         );
         assert!(parse_images("[image]\na = \"b\"").is_err());
         assert!(parse_images("[images]\na = 1").is_err());

@@ -28,8 +28,11 @@ struct Preflight<'a> {
 
 /// Looks at everything but ports.
 pub(crate) fn check(model: &AppModel, plan: &RunPlan, folders: &[&Path]) -> Diagnostics {
-    let mut preflight =
-        Preflight { model, path: crate::env::program_path(), found: Diagnostics::new() };
+    let mut preflight = Preflight {
+        model,
+        path: crate::env::program_path(),
+        found: Diagnostics::new(),
+    };
     for object in &plan.objects {
         match object {
             Object::Executable(executable) => {
@@ -60,7 +63,11 @@ pub(crate) fn check(model: &AppModel, plan: &RunPlan, folders: &[&Path]) -> Diag
 
 /// Looks at the fixed ports.
 pub(crate) fn check_ports(model: &AppModel, plan: &RunPlan) -> Diagnostics {
-    let mut preflight = Preflight { model, path: Vec::new(), found: Diagnostics::new() };
+    let mut preflight = Preflight {
+        model,
+        path: Vec::new(),
+        found: Diagnostics::new(),
+    };
     for object in &plan.objects {
         if let Object::Service(service) = object {
             preflight.service(service);
@@ -73,13 +80,17 @@ impl Preflight<'_> {
     /// An error about a resource, at the fact that it comes from.
     fn error(&mut self, resource: &str, field: Field, code: &str, message: String, help: &str) {
         self.found.push(
-            self.place(resource, field, Diagnostic::error(code, message)).blame(Blame::Environment).help(help),
+            self.place(resource, field, Diagnostic::error(code, message))
+                .blame(Blame::Environment)
+                .help(help),
         );
     }
 
     fn place(&self, resource: &str, field: Field, diagnostic: Diagnostic) -> Diagnostic {
         let diagnostic = diagnostic.about(resource);
-        let Some(found) = self.model.get(resource) else { return diagnostic };
+        let Some(found) = self.model.get(resource) else {
+            return diagnostic;
+        };
         let fact = found
             .facts
             .iter()
@@ -111,7 +122,13 @@ impl Preflight<'_> {
             && !Path::new(folder).is_dir()
         {
             let message = format!("`{resource}` starts in {folder}, which is no folder");
-            self.error(resource, Field::WorkingDirectory, "no-folder", message, "make it, or correct `cwd`");
+            self.error(
+                resource,
+                Field::WorkingDirectory,
+                "no-folder",
+                message,
+                "make it, or correct `cwd`",
+            );
         }
         self.env_files(resource, &spec.env_files);
         for file in aspire.files.values() {
@@ -122,7 +139,8 @@ impl Preflight<'_> {
     fn requires(&mut self, resource: &str, aspire: &Aspire) {
         for (program, hint) in &aspire.requires {
             if programs::find(program, &self.path).is_none() {
-                let message = format!("`{resource}` needs the program `{program}`, which is not on the PATH");
+                let message =
+                    format!("`{resource}` needs the program `{program}`, which is not on the PATH");
                 let help = if hint.is_empty() { "install it" } else { hint };
                 self.error(resource, Field::Requires, "no-program", message, help);
             }
@@ -134,9 +152,15 @@ impl Preflight<'_> {
             return;
         }
         let (message, help) = if !program.contains('/') {
-            (format!("`{resource}` runs `{program}`, which is not on the PATH"), "install it, or give its path")
+            (
+                format!("`{resource}` runs `{program}`, which is not on the PATH"),
+                "install it, or give its path",
+            )
         } else if Path::new(program).is_dir() {
-            (format!("`{resource}` runs {program}, which is a folder"), "name the program in it")
+            (
+                format!("`{resource}` runs {program}, which is a folder"),
+                "name the program in it",
+            )
         } else if Path::new(program).exists() {
             (
                 format!("`{resource}` runs {program}, which is not executable"),
@@ -159,14 +183,29 @@ impl Preflight<'_> {
         for mount in &spec.volume_mounts {
             if mount.kind == VolumeMountKind::Bind && !Path::new(&mount.source).exists() {
                 let message = format!("`{resource}` mounts {}, which does not exist", mount.source);
-                self.error(resource, Field::Mounts, "no-file", message, "make it, or correct the mount's source");
+                self.error(
+                    resource,
+                    Field::Mounts,
+                    "no-file",
+                    message,
+                    "make it, or correct the mount's source",
+                );
             }
         }
         if let Some(build) = &spec.build {
             let context = Path::new(&build.context);
             if !context.is_dir() {
-                let message = format!("`{resource}` is built from {}, which is no folder", build.context);
-                self.error(resource, Field::Build, "no-folder", message, "correct `build.context`");
+                let message = format!(
+                    "`{resource}` is built from {}, which is no folder",
+                    build.context
+                );
+                self.error(
+                    resource,
+                    Field::Build,
+                    "no-folder",
+                    message,
+                    "correct `build.context`",
+                );
                 return;
             }
             let dockerfile = match &build.dockerfile {
@@ -174,8 +213,17 @@ impl Preflight<'_> {
                 None => context.join("Dockerfile"),
             };
             if let Err(error) = File::open(&dockerfile) {
-                let message = format!("`{resource}`: cannot read {}: {error}", dockerfile.display());
-                self.error(resource, Field::Build, "no-file", message, "correct `build.dockerfile`");
+                let message = format!(
+                    "`{resource}`: cannot read {}: {error}",
+                    dockerfile.display()
+                );
+                self.error(
+                    resource,
+                    Field::Build,
+                    "no-file",
+                    message,
+                    "correct `build.dockerfile`",
+                );
             }
         }
     }
@@ -184,7 +232,13 @@ impl Preflight<'_> {
         for file in files {
             if let Err(error) = File::open(file) {
                 let message = format!("`{resource}`: cannot read {file}: {error}");
-                self.error(resource, Field::EnvFiles, "no-file", message, "make it readable, or correct `env-files`");
+                self.error(
+                    resource,
+                    Field::EnvFiles,
+                    "no-file",
+                    message,
+                    "make it readable, or correct `env-files`",
+                );
             }
         }
     }
@@ -194,21 +248,35 @@ impl Preflight<'_> {
             && let Err(error) = File::open(source)
         {
             let message = format!("`{resource}`: cannot read {source}: {error}");
-            self.error(resource, Field::Files, "no-file", message, "make it readable, or correct the file's source");
+            self.error(
+                resource,
+                Field::Files,
+                "no-file",
+                message,
+                "make it readable, or correct the file's source",
+            );
         }
     }
 
     fn service(&mut self, service: &Service) {
-        let Some(port) = service.spec.port else { return };
+        let Some(port) = service.spec.port else {
+            return;
+        };
         let udp = service.spec.protocol == Protocol::Udp;
-        let Some(problem) = programs::port_problem(port, udp) else { return };
+        let Some(problem) = programs::port_problem(port, udp) else {
+            return;
+        };
         let resource = service.metadata.resource();
         let protocol = service.spec.protocol;
         let mut message = format!("`{resource}` wants {protocol} port {port}: {problem}");
         if problem.kind() == std::io::ErrorKind::AddrInUse {
             message = match programs::port_holder(port, udp) {
-                Some(holder) => format!("`{resource}` wants {protocol} port {port}, which {holder} holds"),
-                None => format!("`{resource}` wants {protocol} port {port}, which another process holds"),
+                Some(holder) => {
+                    format!("`{resource}` wants {protocol} port {port}, which {holder} holds")
+                }
+                None => format!(
+                    "`{resource}` wants {protocol} port {port}, which another process holds"
+                ),
             };
         }
         self.error(
@@ -237,13 +305,21 @@ mod tests {
     use aspire_api::executable::Executable;
 
     fn check_one(change: impl FnOnce(&mut ExecutableSpec)) -> Vec<String> {
-        let mut executable =
-            Executable { metadata: ObjectMeta::of("api", "api"), ..Executable::default() };
+        let mut executable = Executable {
+            metadata: ObjectMeta::of("api", "api"),
+            ..Executable::default()
+        };
         executable.spec.executable_path = "sh".into();
         change(&mut executable.spec);
-        let plan = RunPlan { objects: vec![executable.into()], ..RunPlan::default() };
+        let plan = RunPlan {
+            objects: vec![executable.into()],
+            ..RunPlan::default()
+        };
         let found = check(&AppModel::new("app"), &plan, &[]);
-        found.iter().map(|d| format!("{}: {}", d.code, d.message)).collect()
+        found
+            .iter()
+            .map(|d| format!("{}: {}", d.code, d.message))
+            .collect()
     }
 
     #[test]
@@ -258,20 +334,25 @@ mod tests {
                 ..Aspire::default()
             });
         });
-        assert_eq!(found, [
-            "no-program: `api` needs the program `no-such-server`, which is not on the PATH",
-            "no-program: `api` runs /etc/passwd, which is not executable",
-            "no-folder: `api` starts in /no/where, which is no folder",
-            "no-file: `api`: cannot read /no/file: No such file or directory (os error 2)",
-        ]);
+        assert_eq!(
+            found,
+            [
+                "no-program: `api` needs the program `no-such-server`, which is not on the PATH",
+                "no-program: `api` runs /etc/passwd, which is not executable",
+                "no-folder: `api` starts in /no/where, which is no folder",
+                "no-file: `api`: cannot read /no/file: No such file or directory (os error 2)",
+            ]
+        );
     }
 
     #[test]
     fn what_is_built_need_not_be_there() {
         let found = check_one(|spec| {
             spec.executable_path = "/no/where/program".into();
-            spec.aspire =
-                Some(Aspire { build_command: vec!["true".into()], ..Aspire::default() });
+            spec.aspire = Some(Aspire {
+                build_command: vec!["true".into()],
+                ..Aspire::default()
+            });
         });
         assert!(found.is_empty(), "{found:?}");
     }
@@ -280,9 +361,15 @@ mod tests {
     fn taken_ports_name_their_holder() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut service = Service { metadata: ObjectMeta::of("s", "api"), ..Service::default() };
+        let mut service = Service {
+            metadata: ObjectMeta::of("s", "api"),
+            ..Service::default()
+        };
         service.spec.port = Some(port);
-        let plan = RunPlan { objects: vec![service.into()], ..RunPlan::default() };
+        let plan = RunPlan {
+            objects: vec![service.into()],
+            ..RunPlan::default()
+        };
         let found = check_ports(&AppModel::new("app"), &plan);
         let pid = format!("(pid {}) holds", std::process::id());
         assert!(found.iter().next().unwrap().message.ends_with(&pid));

@@ -19,13 +19,16 @@ const UNDER_WAY: usize = 256;
 /// How long the last lines may take when everything has ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Makes the lines of the table for so many columns and lines.
+type MakeTable = Box<dyn Fn(usize, usize) -> Vec<String> + Send>;
+
 enum Message {
     /// Lines of output, and the place that they hold until they are written.
     Output(Vec<u8>, OwnedSemaphorePermit),
     /// Lines about the run.
     Remark(Vec<u8>),
     /// What makes the table for a size of the terminal.
-    Table(Box<dyn Fn(usize, usize) -> Vec<String> + Send>),
+    Table(MakeTable),
     /// Take the table away and end.
     End,
 }
@@ -66,16 +69,33 @@ impl Screen {
         if pinned {
             restore_on_panic();
         }
-        let thread = std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
-            Painter { pinned, drawn: Vec::new(), columns: 80, table: None, closed: false }.run(&inbox);
-            let _ = finish.send(());
-        })?;
-        Ok(Self { messages, room: Arc::new(Semaphore::new(UNDER_WAY)), done, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || {
+                Painter {
+                    pinned,
+                    drawn: Vec::new(),
+                    columns: 80,
+                    table: None,
+                    closed: false,
+                }
+                .run(&inbox);
+                let _ = finish.send(());
+            })?;
+        Ok(Self {
+            messages,
+            room: Arc::new(Semaphore::new(UNDER_WAY)),
+            done,
+            thread: Some(thread),
+        })
     }
 
     /// For output of workloads.
     pub(crate) fn output(&self) -> Output {
-        Output { messages: self.messages.clone(), room: Arc::clone(&self.room) }
+        Output {
+            messages: self.messages.clone(),
+            room: Arc::clone(&self.room),
+        }
     }
 
     /// Writes lines about the run; never waits.
@@ -118,7 +138,7 @@ struct Painter {
     /// Widths of the table's lines as they stand on the screen.
     drawn: Vec<usize>,
     columns: usize,
-    table: Option<Box<dyn Fn(usize, usize) -> Vec<String> + Send>>,
+    table: Option<MakeTable>,
     closed: bool,
 }
 
@@ -176,7 +196,11 @@ impl Painter {
         let (columns, height) = size();
         let mut frame: Vec<u8> = b"\x1b[?2026h".to_vec();
         // After a resize, the terminal may have broken lines of the table in two.
-        let up: usize = self.drawn.iter().map(|wide| wide.div_ceil(columns).max(1)).sum();
+        let up: usize = self
+            .drawn
+            .iter()
+            .map(|wide| wide.div_ceil(columns).max(1))
+            .sum();
         if up > 0 {
             frame.extend_from_slice(format!("\x1b[{up}A\r\x1b[J").as_bytes());
         }
@@ -190,7 +214,10 @@ impl Painter {
             frame.push(b'\n');
         }
         frame.extend_from_slice(b"\x1b[?2026l");
-        self.drawn = lines.iter().map(|line| width(&crate::ui::visible(line, false))).collect();
+        self.drawn = lines
+            .iter()
+            .map(|line| width(&crate::ui::visible(line, false)))
+            .collect();
         self.columns = columns;
         self.write(&frame);
     }
@@ -208,7 +235,11 @@ impl Painter {
 }
 
 fn size() -> (usize, usize) {
-    let (columns, rows) = terminal::size().unwrap_or((80, 24));
+    // A terminal that nobody has told its size says 0.
+    let (columns, rows) = match terminal::size() {
+        Ok((columns, rows)) if columns > 0 && rows > 0 => (columns, rows),
+        _ => (80, 24),
+    };
     (usize::from(columns).max(20), usize::from(rows).max(6))
 }
 

@@ -84,8 +84,20 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
     let screen = Screen::new(pinned)?;
     let say = Say::new(host, pinned);
     let (view, told) = (View::default(), BTreeMap::new());
-    let running = Running { plane, screen, say, view, told, told_ready: false, pinned };
-    running.to_its_end(&setup, &mut signals).await.map(End::Exit)
+    let running = Running {
+        plane,
+        screen,
+        say,
+        view,
+        told,
+        told_ready: false,
+        pinned,
+        fail_fast: setup.fail_fast,
+    };
+    running
+        .run_to_its_end(&setup, &mut signals)
+        .await
+        .map(End::Exit)
 }
 
 fn cannot_start(error: StartError) -> Problem {
@@ -115,13 +127,18 @@ struct Running {
     told: BTreeMap<String, Told>,
     told_ready: bool,
     pinned: bool,
+    fail_fast: bool,
 }
 
 /// What a line about a state says.
-type Told = (super::view::Phase, Option<aspire_api::container::HealthStatus>, Vec<String>);
+type Told = (
+    super::view::Phase,
+    Option<aspire_api::container::HealthStatus>,
+    Vec<String>,
+);
 
 impl Running {
-    async fn to_its_end(mut self, setup: &Setup<'_>, signals: &mut Signals) -> Result<Exit> {
+    async fn run_to_its_end(mut self, setup: &Setup<'_>, signals: &mut Signals) -> Result<Exit> {
         let client = self.plane.client();
         let mut watcher = client.watch(0);
         let (over, follower) = self.follow_output();
@@ -132,7 +149,12 @@ impl Running {
                 bail!(anyhow::Error::new(error).context("the control plane refuses the app"));
             }
         }
-        let workloads = setup.plan.workloads.values().flatten().collect::<std::collections::BTreeSet<_>>();
+        let workloads = setup
+            .plan
+            .workloads
+            .values()
+            .flatten()
+            .collect::<std::collections::BTreeSet<_>>();
         let mut failures = self.plane.failures();
         let (mut interruptions, mut ending, mut stuck) = (0, false, false);
         let outcome = loop {
@@ -153,7 +175,9 @@ impl Running {
                     Ok(event) => self.take(&event.object),
                     Err(Gone { .. }) => {
                         let (objects, revision) = client.list(None).await;
-                        objects.iter().for_each(|object| self.take(object));
+                        for object in &objects {
+                            self.take(object);
+                        }
                         watcher = client.watch(revision);
                     }
                 },
@@ -198,7 +222,12 @@ impl Running {
     }
 
     /// Hands workloads' output to the screen, on its own task.
-    fn follow_output(&self) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    fn follow_output(
+        &self,
+    ) -> (
+        tokio::sync::oneshot::Sender<()>,
+        tokio::task::JoinHandle<()>,
+    ) {
         let (over, mut ended) = tokio::sync::oneshot::channel::<()>();
         let mut follower = self.plane.logs().follow_all();
         let (output, say) = (self.screen.output(), self.say.clone());
@@ -225,9 +254,15 @@ impl Running {
 
     fn take(&mut self, object: &aspire_api::Object) {
         self.sync_failures();
-        let Some(row) = self.view.apply(object).cloned() else { return };
+        let Some(row) = self.view.apply(object).cloned() else {
+            return;
+        };
         // Progress of a start (a pull, say) changes the message many times; its lines are output.
-        let state = (row.phase, row.health, row.waits().map(str::to_owned).collect());
+        let state = (
+            row.phase,
+            row.health,
+            row.waits().map(str::to_owned).collect(),
+        );
         let is_news = row.phase != super::view::Phase::Waiting || !row.waiting_for.is_empty();
         if is_news && self.told.get(&row.name) != Some(&state) || self.say.is_json() {
             self.told.insert(row.name.clone(), state);
@@ -241,13 +276,17 @@ impl Running {
     fn redraw(&self) {
         if self.pinned {
             let (view, colour) = (self.view.clone(), self.say.colour());
-            self.screen.table(move |columns, height| super::table::lines(&view, columns, height, colour));
+            self.screen
+                .table(move |columns, height| super::table::lines(&view, columns, height, colour));
         }
     }
 
     /// A row must not show an end as a good one that the control plane calls a failure.
     fn sync_failures(&mut self) {
-        for failure in self.plane.failures().borrow().iter() {
+        let failures = self.plane.failures();
+        let failures = failures.borrow();
+        self.view.stopping |= self.fail_fast && !failures.is_empty();
+        for failure in failures.iter() {
             self.view.mark(&failure.key, &failure.message);
         }
     }
@@ -258,7 +297,8 @@ impl Running {
                 continue;
             }
             let tail = self.plane.logs().tail(&failure.key, 20);
-            self.screen.remark(self.say.failure(&failure.key.name, &failure.message, &tail));
+            self.screen
+                .remark(self.say.failure(&failure.key.name, &failure.message, &tail));
             for row in self.view.stuck() {
                 if let Some(line) = self.say.state(&self.view, row) {
                     self.screen.remark(line);

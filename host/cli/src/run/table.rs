@@ -33,10 +33,17 @@ pub(crate) fn lines(view: &View, columns: usize, height: usize, colour: bool) ->
     let line = |cells: &[String; 5]| {
         let mut text = String::new();
         for (index, (cell, wide)) in cells.iter().zip(widths).enumerate() {
-            let cell = if index < 2 { cut(cell, wide) } else { cell.clone() };
+            let cell = if index < 2 {
+                cut(cell, wide)
+            } else {
+                cell.clone()
+            };
             text.push_str(&cell);
             if index < 4 {
-                text.extend(std::iter::repeat_n(' ', wide.saturating_sub(width(&cell)) + 2));
+                text.extend(std::iter::repeat_n(
+                    ' ',
+                    wide.saturating_sub(width(&cell)) + 2,
+                ));
             }
         }
         cut(text.trim_end(), columns)
@@ -44,7 +51,11 @@ pub(crate) fn lines(view: &View, columns: usize, height: usize, colour: bool) ->
     let room = height.saturating_sub(1).max(1);
     let (shown, hidden) = select(rows, room);
     let mut lines = vec![paint(&line(&head), "1", colour)];
-    lines.extend(shown.iter().map(|row| paint(&line(&row.cells), style(row), colour)));
+    lines.extend(
+        shown
+            .iter()
+            .map(|row| paint(&line(&row.cells), style(row), colour)),
+    );
     if hidden > 0 {
         lines.push(cut(&format!("… and {hidden} more"), columns));
     }
@@ -80,10 +91,13 @@ fn cells(view: &View, row: &Row) -> Cells {
     };
     let last = match row.phase {
         Phase::Waiting => row.waiting_for.join(", "),
-        Phase::Running if row.health == Some(HealthStatus::Unhealthy) && !row.message.is_empty() => {
+        Phase::Running
+            if row.health == Some(HealthStatus::Unhealthy) && !row.message.is_empty() =>
+        {
             row.message.clone()
         }
         Phase::Running => view.urls(row).join(" "),
+        Phase::Finished if view.stopping => String::new(),
         _ => row.message.clone(),
     };
     let last = visible(last.lines().next().unwrap_or_default(), false);
@@ -93,7 +107,7 @@ fn cells(view: &View, row: &Row) -> Cells {
         cells: [
             row.name.clone(),
             row.kind.clone(),
-            row.phase.word().to_owned(),
+            view.word(row).to_owned(),
             health.to_owned(),
             last,
         ],
@@ -111,29 +125,63 @@ fn style(row: &Cells) -> &'static str {
 }
 
 fn paint(text: &str, style: &str, colour: bool) -> String {
-    if colour { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() }
+    if colour {
+        format!("\u{1b}[{style}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use aspire_api::ObjectMeta;
-    use aspire_api::aspire::Aspire;
+    use aspire_api::aspire::{Aspire, Probe, ProbeAction};
     use aspire_api::executable::{Executable, ExecutableState};
     use insta::assert_snapshot;
+
+    fn probe() -> Probe {
+        let action = ProbeAction::Tcp {
+            endpoint: "http".into(),
+        };
+        Probe {
+            action,
+            interval: 5000,
+            timeout: 3000,
+            start_period: 0,
+            retries: 3,
+        }
+    }
 
     fn view() -> View {
         let mut view = View::default();
         let rows = [
-            ("api", ExecutableState::Running, Some(HealthStatus::Unhealthy), "connection refused\nagain"),
-            ("broken", ExecutableState::FailedToStart, None, "no such program"),
+            (
+                "api",
+                ExecutableState::Running,
+                Some(HealthStatus::Unhealthy),
+                "connection refused\nagain",
+            ),
+            (
+                "broken",
+                ExecutableState::FailedToStart,
+                None,
+                "no such program",
+            ),
             ("web", ExecutableState::Running, None, ""),
             ("zebra", ExecutableState::Initial, None, ""),
         ];
         for (name, state, health, message) in rows {
-            let mut executable =
-                Executable { metadata: ObjectMeta::of(name, name), ..Executable::default() };
-            executable.spec.aspire = Some(Aspire { kind: "executable".into(), ..Aspire::default() });
+            let mut executable = Executable {
+                metadata: ObjectMeta::of(name, name),
+                ..Executable::default()
+            };
+            let probes = health.map(|_| ("ready".to_owned(), probe()));
+            executable.spec.aspire = Some(Aspire {
+                kind: "executable".into(),
+                probes: probes.into_iter().collect(),
+                ..Aspire::default()
+            });
             executable.status.state = state;
             executable.status.health_status = health;
             executable.status.message = message.into();
@@ -147,13 +195,23 @@ mod tests {
 
     #[test]
     fn every_workload_has_a_line() {
-        assert_snapshot!(lines(&view(), 80, 10, false).join("\n"), @"");
+        assert_snapshot!(lines(&view(), 80, 10, false).join("\n"), @r"
+        NAME    KIND        STATE    HEALTH     URL
+        api     executable  running  unhealthy  connection refused
+        broken  executable  failed              no such program
+        web     executable  running
+        zebra   executable  waiting             web to be healthy
+        ");
     }
 
     #[test]
     fn lines_are_never_too_wide_and_never_too_many() {
         let lines = lines(&view(), 30, 3, false);
-        assert_snapshot!(lines.join("\n"), @"");
+        assert_snapshot!(lines.join("\n"), @r"
+        NAME    KIND        STATE    …
+        broken  executable  failed   …
+        … and 3 more
+        ");
         assert!(lines.iter().all(|line| width(line) <= 30));
     }
 }

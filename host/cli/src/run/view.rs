@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aspire_api::ObjectKey;
 use aspire_api::aspire::{Aspire, WorkloadEndpoint};
 use aspire_api::container::{ContainerState, HealthStatus};
 use aspire_api::executable::ExecutableState;
 use aspire_api::object::Object;
 use aspire_api::service::ServiceState;
-use aspire_api::ObjectKey;
 use serde_json::{Value as Json, json};
 
 /// How far a workload is.
@@ -76,7 +76,10 @@ pub(crate) struct Row {
 impl Row {
     /// What it waits for, without how far that is.
     pub(crate) fn waits(&self) -> impl Iterator<Item = &str> {
-        self.waiting_for.iter().map(|wait| wait.split_once(" (").map_or(wait.as_str(), |(what, _)| what))
+        self.waiting_for.iter().map(|wait| {
+            wait.split_once(" (")
+                .map_or(wait.as_str(), |(what, _)| what)
+        })
     }
 }
 
@@ -127,12 +130,14 @@ impl View {
                 if let (ServiceState::Ready, Some(port)) = (status.state, status.effective_port) {
                     let address = status.effective_address.clone();
                     let address = address.unwrap_or_else(|| "localhost".to_owned());
-                    self.services.insert(service.metadata.name.clone(), (shown_host(address), port));
+                    self.services
+                        .insert(service.metadata.name.clone(), (shown_host(address), port));
                 }
                 return None;
             }
             _ => return None,
         };
+        row.waiting_for.retain(|wait| is_shown(wait));
         let key = object.key();
         if let Some(message) = self.marks.get(&key) {
             fail(&mut row, message);
@@ -195,7 +200,17 @@ impl View {
 
     /// Workloads that never came to run although somebody asked for them.
     pub(crate) fn stuck(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values().filter(|row| row.phase == Phase::Waiting && !row.manual)
+        self.rows
+            .values()
+            .filter(|row| row.phase == Phase::Waiting && !row.manual)
+    }
+
+    /// How far a workload is, for people.
+    pub(crate) fn word(&self, row: &Row) -> &'static str {
+        match row.phase {
+            Phase::Finished if self.stopping => "stopped",
+            phase => phase.word(),
+        }
     }
 
     /// A state change as one line.
@@ -203,7 +218,7 @@ impl View {
         let Row { name, .. } = row;
         match row.phase {
             Phase::Waiting if row.waiting_for.is_empty() => format!("{name}: not started"),
-            Phase::Finished if self.stopping => format!("{name}: stopped"),
+            Phase::Finished if self.stopping => format!("{name}: {}", self.word(row)),
             Phase::Waiting => format!("{name}: waiting for {}", row.waiting_for.join(", ")),
             Phase::Running => {
                 let health = match row.health {
@@ -276,8 +291,17 @@ fn base(metadata: &aspire_api::ObjectMeta, aspire: Aspire) -> Row {
     }
 }
 
+/// Networks and volumes are nobody's resources; one that fails is worth telling all the same.
+fn is_shown(wait: &str) -> bool {
+    wait.contains("fail") || !(wait.starts_with("network ") || wait.starts_with("volume "))
+}
+
 fn shown_host(address: String) -> String {
-    if matches!(address.as_str(), "127.0.0.1" | "::1") { "localhost".to_owned() } else { address }
+    if matches!(address.as_str(), "127.0.0.1" | "::1") {
+        "localhost".to_owned()
+    } else {
+        address
+    }
 }
 
 fn container_phase(state: ContainerState) -> Phase {
@@ -305,82 +329,4 @@ fn process_phase(state: ExecutableState) -> Phase {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use aspire_api::ObjectMeta;
-    use aspire_api::executable::Executable;
-    use aspire_api::service::{Protocol, Service};
-    use insta::assert_snapshot;
-
-    fn process(name: &str, change: impl FnOnce(&mut Executable)) -> Object {
-        let mut executable =
-            Executable { metadata: ObjectMeta::of(name, name), ..Executable::default() };
-        executable.spec.aspire = Some(Aspire {
-            kind: "executable".into(),
-            endpoints: vec![WorkloadEndpoint {
-                name: "http".into(),
-                scheme: "http".into(),
-                service: format!("{name}-http"),
-                target_port: None,
-                protocol: Protocol::Tcp,
-                external: true,
-            }],
-            ..Aspire::default()
-        });
-        change(&mut executable);
-        executable.into()
-    }
-
-    #[test]
-    fn a_life_in_lines() {
-        let mut view = View::default();
-        let mut lines = Vec::new();
-        let mut service =
-            Service { metadata: ObjectMeta::of("api-http", "api"), ..Service::default() };
-        service.status.state = ServiceState::Ready;
-        service.status.effective_address = Some("127.0.0.1".into());
-        service.status.effective_port = Some(5000);
-        view.apply(&service.into());
-        let mut tell = |view: &mut View, object: Object| {
-            if let Some(row) = view.apply(&object).cloned() {
-                lines.push(view.line(&row));
-            }
-        };
-        tell(&mut view, process("api", |e| e.status.waiting_for = vec!["db to be healthy".into()]));
-        tell(&mut view, process("api", |e| e.status.waiting_for = vec!["db to be healthy".into()]));
-        tell(&mut view, process("api", |e| e.status.state = ExecutableState::Starting));
-        assert!(!view.is_ready());
-        tell(&mut view, process("api", |e| {
-            e.status.state = ExecutableState::Running;
-            e.status.health_status = Some(HealthStatus::Caution);
-        }));
-        assert!(!view.is_ready());
-        tell(&mut view, process("api", |e| {
-            e.status.state = ExecutableState::Running;
-            e.status.health_status = Some(HealthStatus::Healthy);
-        }));
-        assert!(view.is_ready() && !view.is_over());
-        let key = process("api", |_| {}).key();
-        view.fail(&key, "exited with code 3");
-        tell(&mut view, process("api", |e| {
-            e.status.state = ExecutableState::Finished;
-            e.status.exit_code = Some(3);
-        }));
-        assert!(view.is_over());
-        assert_snapshot!(lines.join("\n"), @"");
-    }
-
-    #[test]
-    fn an_expected_end_is_no_failure() {
-        let mut view = View::default();
-        view.apply(&process("job", |e| {
-            e.status.state = ExecutableState::Finished;
-            e.status.exit_code = Some(3);
-        }));
-        view.apply(&process("later", |e| e.spec.start = false));
-        assert!(view.is_ready() && view.is_over());
-        assert_eq!(view.stuck().count(), 0);
-        view.apply(&process("web", |e| e.status.waiting_for = vec!["job".into()]));
-        assert_eq!(view.stuck().count(), 1);
-    }
-}
+mod tests;

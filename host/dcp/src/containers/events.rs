@@ -38,7 +38,9 @@ pub(crate) struct Hub {
 
 impl Hub {
     fn listeners(&self) -> MutexGuard<'_, BTreeMap<String, mpsc::UnboundedSender<Happening>>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything that happens to a container from now on.
@@ -70,13 +72,18 @@ impl Hub {
     /// Subscribes, once in a run.
     pub(crate) fn subscribe(&self, context: &Arc<Context>) {
         if !self.subscribed.swap(true, Ordering::Relaxed) {
-            context.tasks.spawn("engine events", follow(Arc::clone(context), Timestamp::now()));
+            context.tasks.spawn(
+                "engine events",
+                follow(Arc::clone(context), Timestamp::now()),
+            );
         }
     }
 }
 
 async fn follow(context: Arc<Context>, since: Timestamp) {
-    let Some(engine) = &context.engine else { return };
+    let Some(engine) = &context.engine else {
+        return;
+    };
     // Not the run: containers that are kept are not made by one.
     let label = format!("{INSTANCE_LABEL}={}", context.config.instance);
     let mut since_nano = since.0.saturating_mul(1000);

@@ -36,7 +36,10 @@ pub(super) async fn pull(
     }
     let log = context.log(key);
     log.system(&format!("pulling {image}"));
-    context.tell(key, Report::Progress(Stage::Starting, format!("pulling {image}")));
+    context.tell(
+        key,
+        Report::Progress(Stage::Starting, format!("pulling {image}")),
+    );
     let progress = |line: &str| {
         log.system(line);
         let note = context.redactor.text(&format!("pulling {image}: {line}"));
@@ -56,10 +59,16 @@ pub(super) async fn build(
 ) -> Result<(), BuildError> {
     let mut args = BTreeMap::new();
     for arg in &build.args {
-        let value = scope.resolve(&arg.value).await.map_err(BuildError::Template)?;
+        let value = scope
+            .resolve(&arg.value)
+            .await
+            .map_err(BuildError::Template)?;
         args.insert(arg.name.clone(), value);
     }
-    let dockerfile = build.dockerfile.clone().unwrap_or_else(|| "Dockerfile".to_owned());
+    let dockerfile = build
+        .dockerfile
+        .clone()
+        .unwrap_or_else(|| "Dockerfile".to_owned());
     let request = BuildRequest {
         context: PathBuf::from(&build.context),
         dockerfile: PathBuf::from(dockerfile),
@@ -68,10 +77,17 @@ pub(super) async fn build(
         tag: tag.to_owned(),
         labels: BTreeMap::new(),
     };
-    context.tell(key, Report::Progress(Stage::Building, format!("building {tag}")));
+    context.tell(
+        key,
+        Report::Progress(Stage::Building, format!("building {tag}")),
+    );
     let log = context.log(key);
     let progress = |line: &str| log.system(line);
-    engine.raw().build(&request, &progress).await.map_err(BuildError::Engine)
+    engine
+        .raw()
+        .build(&request, &progress)
+        .await
+        .map_err(BuildError::Engine)
 }
 
 /// Why there is no image.

@@ -9,14 +9,15 @@ use aspire_api::aspire::Aspire;
 use aspire_api::container::{Container, PullPolicy};
 use aspire_api::{Kind, Object, ObjectKey};
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use super::end::{Running, until_end};
 use super::events::Happening;
 use super::image::{self, BuildError};
 use super::request;
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
-use crate::controllers::workload::{Ended, Report, Stage, Started};
+use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
 use crate::records::Entry;
 use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection, OutputStream};
@@ -46,7 +47,9 @@ impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Unreachable { .. } => Self::EngineDown(error.to_string()),
-            EngineError::Image { conclusive: false, .. } => Self::Passing(error.to_string()),
+            EngineError::Image {
+                conclusive: false, ..
+            } => Self::Passing(error.to_string()),
             _ => Self::Conclusive(error.to_string()),
         }
     }
@@ -65,12 +68,6 @@ struct Ready {
     serving: BTreeMap<String, u16>,
 }
 
-/// A container that runs.
-struct Running {
-    id: String,
-    happenings: mpsc::UnboundedReceiver<Happening>,
-}
-
 /// Launches a container and stays with it to its end.
 pub(crate) async fn launch(
     context: Arc<Context>,
@@ -85,7 +82,9 @@ pub(crate) async fn launch(
         log.system(&message);
         context.tell(&key, Report::Failed(message, Timestamp::now()));
     };
-    let Some(engine) = &context.engine else { return failed("no container engine".to_owned()) };
+    let Some(engine) = &context.engine else {
+        return failed("no container engine".to_owned());
+    };
     engine.hub.subscribe(&context);
     let mut pause = Duration::from_millis(250);
     let mut attempt = 0;
@@ -131,11 +130,18 @@ async fn try_launch(
     context.tell(&key, Report::Progress(Stage::Starting, String::new()));
     let name = ready.request.name.clone();
     let persistent = request::is_persistent(container);
-    let found = if persistent { adopt(context, engine, &key, container, &name).await? } else { None };
+    let found = if persistent {
+        adopt(context, engine, &key, container, &name).await?
+    } else {
+        None
+    };
     // Not cancelled from here on: what the engine makes has to be known.
     let (id, runs) = match found {
         Some(found) => (found.id, found.state == "running"),
-        None => (create(context, engine, &ready.request, persistent).await?, false),
+        None => (
+            create(context, engine, &ready.request, persistent).await?,
+            false,
+        ),
     };
     context.tell(&key, Report::Created(id.clone(), name));
     let happenings = engine.hub.listen(&id);
@@ -164,12 +170,24 @@ async fn try_launch(
         }
     }
     let inspected = within(QUICK, engine.raw().inspect(&id)).await;
-    let addresses = inspected.map(|found| addresses(container, &found, &info)).unwrap_or_default();
-    let live =
-        Live::Container { id: id.clone(), viewpoint: ready.viewpoint, serving: ready.serving };
+    let addresses = inspected
+        .map(|found| addresses(container, &found, &info))
+        .unwrap_or_default();
+    let live = Live::Container {
+        id: id.clone(),
+        viewpoint: ready.viewpoint,
+        serving: ready.serving,
+    };
     // Filled before, if the engine went away between two attempts.
     let _ = slot.set(live);
-    context.tell(&key, Report::Started(Started { at: Timestamp::now(), pid: None, addresses }));
+    context.tell(
+        &key,
+        Report::Started(Started {
+            at: Timestamp::now(),
+            pid: None,
+            addresses,
+        }),
+    );
     // It may have ended before anybody listened.
     engine.hub.tell(&id, Happening::Look);
     Ok(Running { id, happenings })
@@ -227,9 +245,23 @@ async fn prepare(
         Some(name) => name.clone(),
         None => crate::controllers::session_name(context, &key.name),
     };
-    let request =
-        request::build(context, container, &scope, name, image, info.dials_containers).await?;
-    Ok((Ready { request, viewpoint, serving }, info))
+    let request = request::build(
+        context,
+        container,
+        &scope,
+        name,
+        image,
+        info.dials_containers,
+    )
+    .await?;
+    Ok((
+        Ready {
+            request,
+            viewpoint,
+            serving,
+        },
+        info,
+    ))
 }
 
 /// Where a container sees services of this machine.
@@ -291,7 +323,10 @@ async fn create(
     persistent: bool,
 ) -> Result<String, Problem> {
     if !persistent {
-        let noted = context.spawner.note(Entry::Container(request.name.clone())).await;
+        let noted = context
+            .spawner
+            .note(Entry::Container(request.name.clone()))
+            .await;
         noted.map_err(|error| Problem::Conclusive(error.to_string()))?;
     }
     let _turn = engine.turn().await;
@@ -334,7 +369,10 @@ fn addresses(
     info: &EngineInfo,
 ) -> BTreeMap<String, SocketAddr> {
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let ip = found.addresses.values().find_map(|address| address.parse::<IpAddr>().ok());
+    let ip = found
+        .addresses
+        .values()
+        .find_map(|address| address.parse::<IpAddr>().ok());
     let aspire = container.spec.aspire.as_ref();
     let endpoints = aspire.into_iter().flat_map(|aspire| &aspire.endpoints);
     endpoints
@@ -351,56 +389,4 @@ fn addresses(
             Some((endpoint.name.clone(), address))
         })
         .collect()
-}
-
-/// Stays with a container to its end.
-async fn until_end(
-    context: &Context,
-    engine: &Engine,
-    key: &ObjectKey,
-    mut running: Running,
-) -> Ended {
-    let id = &running.id;
-    while let Some(happening) = running.happenings.recv().await {
-        let code = match happening {
-            Happening::Paused(paused) => {
-                context.tell(key, Report::Paused(paused));
-                continue;
-            }
-            Happening::Died(code) => code,
-            Happening::Look => None,
-        };
-        let at = Timestamp::now();
-        let ended = match within(QUICK, engine.raw().inspect(id)).await {
-            Ok(found) => end_of(&found, at, code),
-            Err(EngineError::NotFound(_)) => {
-                let note = match code {
-                    Some(_) => String::new(),
-                    None => "removed from outside".to_owned(),
-                };
-                Some(Ended { at, code, note })
-            }
-            // The engine is away: what it runs runs on.
-            Err(_) => code.map(|code| Ended { at, code: Some(code), note: String::new() }),
-        };
-        if let Some(ended) = ended {
-            engine.hub.forget(id);
-            return ended;
-        }
-    }
-    Ended { at: Timestamp::now(), code: None, note: String::new() }
-}
-
-fn end_of(found: &Inspection, at: Timestamp, told: Option<i32>) -> Option<Ended> {
-    if !matches!(found.state.as_str(), "exited" | "dead" | "stopped") {
-        return None;
-    }
-    let code = found.exit_code.or(told);
-    let note = match (code, found.out_of_memory, found.error.as_str()) {
-        (_, true, _) => "killed for want of memory".to_owned(),
-        (_, _, error) if !error.is_empty() => error.to_owned(),
-        (Some(0) | None, ..) => String::new(),
-        (Some(code), ..) => format!("ended with exit code {code}"),
-    };
-    Some(Ended { at, code, note })
 }

@@ -38,14 +38,21 @@ pub(super) fn ports(container: &Container, aspire: &Aspire, dials: bool) -> Vec<
             container_port: port.container_port,
             protocol: protocol_name(port.protocol),
             host_port: port.host_port,
-            host_ip: port.host_ip.clone().unwrap_or_else(|| "127.0.0.1".to_owned()),
+            host_ip: port
+                .host_ip
+                .clone()
+                .unwrap_or_else(|| "127.0.0.1".to_owned()),
         })
         .collect();
     if !dials {
         for endpoint in &aspire.endpoints {
-            let Some(target) = endpoint.target_port else { continue };
+            let Some(target) = endpoint.target_port else {
+                continue;
+            };
             let protocol = protocol_name(endpoint.protocol);
-            if !ports.iter().any(|port| (port.container_port, port.protocol) == (target, protocol))
+            if !ports
+                .iter()
+                .any(|port| (port.container_port, port.protocol) == (target, protocol))
             {
                 ports.push(PortRequest {
                     container_port: target,
@@ -63,10 +70,8 @@ pub(super) fn ports(container: &Container, aspire: &Aspire, dials: bool) -> Vec<
 fn networks(store: &Store, container: &Container) -> Vec<(String, Vec<String>)> {
     let mut networks = Vec::new();
     for attachment in container.spec.networks.iter().flatten() {
-        let key = aspire_api::ObjectKey::new(
-            aspire_api::Kind::ContainerNetwork,
-            attachment.name.clone(),
-        );
+        let key =
+            aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, attachment.name.clone());
         if let Ok(object) = store.get(&key)
             && let Object::ContainerNetwork(network) = object.as_ref()
         {
@@ -105,21 +110,31 @@ pub(super) async fn build(
             }
             None => Bytes::from(scope.resolve(&file.contents).await?),
         };
-        files.push(FileRequest { path: file.destination.clone(), contents, mode: file.mode });
+        files.push(FileRequest {
+            path: file.destination.clone(),
+            contents,
+            mode: file.mode,
+        });
     }
     let mut mounts = Vec::new();
     for mount in &spec.volume_mounts {
         let (source, target) = (mount.source.clone(), mount.target.clone());
         mounts.push(match mount.kind {
-            VolumeMountKind::Volume => {
-                MountRequest::Volume { name: source, target, read_only: mount.read_only }
-            }
+            VolumeMountKind::Volume => MountRequest::Volume {
+                name: source,
+                target,
+                read_only: mount.read_only,
+            },
             VolumeMountKind::Bind => {
                 let source = PathBuf::from(source);
                 if !source.exists() {
                     return Err(format!("{}: to be mounted, but missing", source.display()));
                 }
-                MountRequest::Bind { source, target, read_only: mount.read_only }
+                MountRequest::Bind {
+                    source,
+                    target,
+                    read_only: mount.read_only,
+                }
             }
             VolumeMountKind::Tmpfs => MountRequest::Scratch { target },
         });
@@ -127,7 +142,11 @@ pub(super) async fn build(
     let persistent = is_persistent(container);
     let resource = container.metadata.resource();
     let mut labels = crate::controllers::labels(context, resource, persistent);
-    labels.extend(spec.labels.iter().map(|label| (label.key.clone(), label.value.clone())));
+    labels.extend(
+        spec.labels
+            .iter()
+            .map(|label| (label.key.clone(), label.value.clone())),
+    );
     if persistent {
         labels.insert(MADE_FROM_LABEL.to_owned(), made_from(container));
     }
@@ -164,5 +183,9 @@ pub(crate) fn is_persistent(container: &Container) -> bool {
 /// reason to make it anew.
 pub(super) fn made_from(container: &Container) -> String {
     let text = serde_json::to_vec(&container.spec).unwrap_or_default();
-    Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(&text)
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -63,8 +63,11 @@ pub(super) fn status(
             status.health_probe_results = results;
             if let Some(ended) = &facts.ended {
                 let lost = ended.code.is_none() && facts.stop == Work::Idle;
-                status.state =
-                    if lost { ContainerState::Unknown } else { ContainerState::Exited };
+                status.state = if lost {
+                    ContainerState::Unknown
+                } else {
+                    ContainerState::Exited
+                };
                 status.finish_timestamp = Some(ended.at.to_string());
                 status.exit_code = ended.code;
                 status.message.clone_from(&ended.note);
@@ -77,8 +80,11 @@ pub(super) fn status(
             } else if facts.stop != Work::Idle {
                 status.state = ContainerState::Stopping;
             } else {
-                status.state =
-                    if facts.paused { ContainerState::Paused } else { ContainerState::Running };
+                status.state = if facts.paused {
+                    ContainerState::Paused
+                } else {
+                    ContainerState::Running
+                };
                 status.health_status = Some(health);
             }
         }
@@ -93,7 +99,12 @@ pub(super) fn launch(
     cancel: watch::Receiver<bool>,
     slot: Slot,
 ) {
-    let task = launch::launch(Arc::clone(&context), Arc::new(container.clone()), cancel, slot);
+    let task = launch::launch(
+        Arc::clone(&context),
+        Arc::new(container.clone()),
+        cancel,
+        slot,
+    );
     context.tasks.spawn("container", task);
 }
 
@@ -110,7 +121,11 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
         };
         if kept {
             let note = "left running".to_owned();
-            let ended = Ended { at: Timestamp::now(), code: None, note };
+            let ended = Ended {
+                at: Timestamp::now(),
+                code: None,
+                note,
+            };
             shared.tell(&key, Report::Stopped(true));
             return shared.tell(&key, Report::Ended(ended));
         }
@@ -125,7 +140,9 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
             None => within(LIMIT, engine.raw().remove(&id)).await,
         };
         if let Err(error) = &stopped {
-            shared.log(&key).system(&format!("it could not be stopped: {error}"));
+            shared
+                .log(&key)
+                .system(&format!("it could not be stopped: {error}"));
         }
         shared.tell(&key, Report::Stopped(stopped.is_ok()));
         // Its end is told by the engine; should that get lost, a look will find it.

@@ -129,7 +129,11 @@ mod tests {
         let reports = [
             Report::Started(Default::default()),
             Report::Failed("no".into(), Timestamp(1)),
-            Report::Ended(Ended { at: Timestamp(2), code: Some(1), note: String::new() }),
+            Report::Ended(Ended {
+                at: Timestamp(2),
+                code: Some(1),
+                note: String::new(),
+            }),
             Report::Stopped(true),
             Report::Stopped(false),
         ];
@@ -137,7 +141,12 @@ mod tests {
         for launch in launches {
             for aborting in [false, true] {
                 for stop in [Work::Idle, Work::Busy] {
-                    let facts = Facts { launch: launch.clone(), aborting, stop, ..Facts::default() };
+                    let facts = Facts {
+                        launch: launch.clone(),
+                        aborting,
+                        stop,
+                        ..Facts::default()
+                    };
                     if facts.launch != Launch::Done && stop != Work::Idle {
                         continue;
                     }
@@ -145,7 +154,10 @@ mod tests {
                         let mut next = facts.clone();
                         next.learn(report.clone());
                         let (from, to) = (state(&facts), state(&next));
-                        assert!(from == to || from.can_become(to), "{from:?} {report:?} {to:?}");
+                        assert!(
+                            from == to || from.can_become(to),
+                            "{from:?} {report:?} {to:?}"
+                        );
                     }
                 }
             }

@@ -86,12 +86,18 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
         GateCondition::Started => "started",
         GateCondition::Completed => "completed",
     };
-    let Some(object) = object else { return Err(format!("{condition} (not created yet)")) };
+    let Some(object) = object else {
+        return Err(format!("{condition} (not created yet)"));
+    };
     let Some(view) = view(object) else {
         return Err(format!("{} is nothing that starts", object.key()));
     };
     let why = |text: &str| {
-        if view.message.is_empty() { text.to_owned() } else { format!("{text} ({})", view.message) }
+        if view.message.is_empty() {
+            text.to_owned()
+        } else {
+            format!("{text} ({})", view.message)
+        }
     };
     match (view.stage, gate.condition) {
         (Stage::Failed, _) => Err("failed to start".to_owned()),
@@ -100,7 +106,10 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
         (Stage::Before, _) => Err(why(condition)),
         (Stage::Ended, GateCondition::Completed) => match view.exit_code {
             Some(code) if code == gate.exit_code => Ok(()),
-            Some(code) => Err(format!("ended with exit code {code}, not {}", gate.exit_code)),
+            Some(code) => Err(format!(
+                "ended with exit code {code}, not {}",
+                gate.exit_code
+            )),
             None => Err("ended, its exit code is not known".to_owned()),
         },
         (Stage::Ended, _) => Err(match view.exit_code {
@@ -111,7 +120,9 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
         (Stage::Running, GateCondition::Started) => Ok(()),
         (Stage::Running, GateCondition::Completed) => Err("completed (running)".to_owned()),
         (Stage::Running, GateCondition::Healthy) => {
-            let has_own = view.aspire.is_some_and(|aspire| aspire.probes.contains_key(READY));
+            let has_own = view
+                .aspire
+                .is_some_and(|aspire| aspire.probes.contains_key(READY));
             let own = has_own.then_some(READY);
             for probe in own.into_iter().chain(gate.probe.as_deref()) {
                 probed(&view, probe)?;
@@ -161,8 +172,10 @@ mod tests {
     }
 
     fn executable(state: ExecutableState, exit_code: Option<i32>) -> Executable {
-        let mut object =
-            Executable { metadata: ObjectMeta::of("db", "db"), ..Executable::default() };
+        let mut object = Executable {
+            metadata: ObjectMeta::of("db", "db"),
+            ..Executable::default()
+        };
         object.status.state = state;
         object.status.exit_code = exit_code;
         object
@@ -180,29 +193,85 @@ mod tests {
         use ExecutableState as S;
         use GateCondition::{Completed, Healthy, Started};
         let table = [
-            (S::Initial, None, "db: healthy", "db: started", "db: completed"),
-            (S::Starting, None, "db: healthy", "db: started", "db: completed"),
+            (
+                S::Initial,
+                None,
+                "db: healthy",
+                "db: started",
+                "db: completed",
+            ),
+            (
+                S::Starting,
+                None,
+                "db: healthy",
+                "db: started",
+                "db: completed",
+            ),
             (S::Running, None, "open", "open", "db: completed (running)"),
-            (S::Stopping, None, "db: is being stopped", "db: is being stopped", "db: is being stopped"),
-            (S::Finished, Some(0), "db: ended with exit code 0", "db: ended with exit code 0", "open"),
-            (S::Finished, Some(3), "db: ended with exit code 3", "db: ended with exit code 3",
-             "db: ended with exit code 3, not 0"),
-            (S::Terminated, Some(143), "db: ended with exit code 143", "db: ended with exit code 143",
-             "db: ended with exit code 143, not 0"),
-            (S::Terminated, None, "db: ended", "db: ended", "db: ended, its exit code is not known"),
-            (S::FailedToStart, None, "db: failed to start", "db: failed to start", "db: failed to start"),
-            (S::Unknown, None, "db: its state is unknown", "db: its state is unknown",
-             "db: its state is unknown"),
+            (
+                S::Stopping,
+                None,
+                "db: is being stopped",
+                "db: is being stopped",
+                "db: is being stopped",
+            ),
+            (
+                S::Finished,
+                Some(0),
+                "db: ended with exit code 0",
+                "db: ended with exit code 0",
+                "open",
+            ),
+            (
+                S::Finished,
+                Some(3),
+                "db: ended with exit code 3",
+                "db: ended with exit code 3",
+                "db: ended with exit code 3, not 0",
+            ),
+            (
+                S::Terminated,
+                Some(143),
+                "db: ended with exit code 143",
+                "db: ended with exit code 143",
+                "db: ended with exit code 143, not 0",
+            ),
+            (
+                S::Terminated,
+                None,
+                "db: ended",
+                "db: ended",
+                "db: ended, its exit code is not known",
+            ),
+            (
+                S::FailedToStart,
+                None,
+                "db: failed to start",
+                "db: failed to start",
+                "db: failed to start",
+            ),
+            (
+                S::Unknown,
+                None,
+                "db: its state is unknown",
+                "db: its state is unknown",
+                "db: its state is unknown",
+            ),
         ];
         for (state, code, healthy, started, completed) in table {
-            for (condition, expected) in
-                [(Healthy, healthy), (Started, started), (Completed, completed)]
-            {
+            for (condition, expected) in [
+                (Healthy, healthy),
+                (Started, started),
+                (Completed, completed),
+            ] {
                 let found = says(&gate(condition), executable(state, code));
                 assert_eq!(found, expected, "{state:?} {condition:?}");
             }
         }
-        assert_eq!(check(&gate(Healthy), None).unwrap_err(), "db: healthy (not created yet)");
+        assert_eq!(
+            check(&gate(Healthy), None).unwrap_err(),
+            "db: healthy (not created yet)"
+        );
         let mut completed = gate(Completed);
         completed.exit_code = 3;
         assert_eq!(says(&completed, executable(S::Finished, Some(3))), "open");
@@ -211,17 +280,28 @@ mod tests {
     #[test]
     fn probes() {
         let probe = |endpoint: &str| Probe {
-            action: ProbeAction::Tcp { endpoint: endpoint.into() },
+            action: ProbeAction::Tcp {
+                endpoint: endpoint.into(),
+            },
             interval: 1000,
             timeout: 1000,
             start_period: 0,
             retries: 5,
         };
         let mut object = executable(ExecutableState::Running, None);
-        let probes = [(READY.to_owned(), probe("tcp")), ("orders".to_owned(), probe("tcp"))];
-        object.spec.aspire = Some(Aspire { probes: probes.into(), ..Aspire::default() });
+        let probes = [
+            (READY.to_owned(), probe("tcp")),
+            ("orders".to_owned(), probe("tcp")),
+        ];
+        object.spec.aspire = Some(Aspire {
+            probes: probes.into(),
+            ..Aspire::default()
+        });
         let mut gate = gate(GateCondition::Healthy);
-        assert_eq!(says(&gate, object.clone()), "db: healthy (probe ready: not tried yet)");
+        assert_eq!(
+            says(&gate, object.clone()),
+            "db: healthy (probe ready: not tried yet)"
+        );
         let mut result = ProbeResult {
             probe_name: READY.into(),
             outcome: ProbeOutcome::Failure,
@@ -238,7 +318,10 @@ mod tests {
         object.status.health_probe_results = vec![result];
         assert_eq!(says(&gate, object.clone()), "open");
         gate.probe = Some("orders".into());
-        assert_eq!(says(&gate, object), "db: healthy (probe orders: not tried yet)");
+        assert_eq!(
+            says(&gate, object),
+            "db: healthy (probe orders: not tried yet)"
+        );
     }
 
     #[test]
@@ -246,7 +329,10 @@ mod tests {
         let mut container = Container::default();
         container.status.state = ContainerState::RuntimeUnhealthy;
         container.status.message = "no engine answers".into();
-        let found = check(&gate(GateCondition::Started), Some(&container.clone().into()));
+        let found = check(
+            &gate(GateCondition::Started),
+            Some(&container.clone().into()),
+        );
         assert_eq!(found.unwrap_err(), "db: started (no engine answers)");
         container.status.state = ContainerState::Paused;
         assert!(check(&gate(GateCondition::Started), Some(&container.into())).is_ok());

@@ -43,7 +43,9 @@ impl ProbeState {
         } else {
             let interval = Duration::from_millis(probe.interval);
             let counts = since_start >= Duration::from_millis(probe.start_period)
-                && self.counted.is_none_or(|last| self.succeeded || since_start >= last + interval);
+                && self
+                    .counted
+                    .is_none_or(|last| self.succeeded || since_start >= last + interval);
             if counts {
                 self.failures = self.failures.saturating_add(1);
                 self.counted = Some(since_start);
@@ -58,7 +60,11 @@ impl ProbeState {
         if self.succeeded {
             return Duration::from_millis(probe.interval.max(1));
         }
-        self.pause = if self.pause.is_zero() { FIRST_PAUSE } else { self.pause * 2 };
+        self.pause = if self.pause.is_zero() {
+            FIRST_PAUSE
+        } else {
+            self.pause * 2
+        };
         self.pause = self.pause.min(LONGEST_PAUSE);
         self.pause
     }
@@ -118,7 +124,9 @@ mod tests {
 
     fn probe(start_period: u64, retries: u32) -> Probe {
         Probe {
-            action: ProbeAction::Tcp { endpoint: "tcp".into() },
+            action: ProbeAction::Tcp {
+                endpoint: "tcp".into(),
+            },
             interval: 2000,
             timeout: 1000,
             start_period,
@@ -128,7 +136,11 @@ mod tests {
 
     fn health(probe: &Probe, state: &ProbeState) -> HealthStatus {
         let name = "ready".to_owned();
-        overall(&[(name.clone(), probe.clone())].into(), &[(name, state.clone())].into()).0
+        overall(
+            &[(name.clone(), probe.clone())].into(),
+            &[(name, state.clone())].into(),
+        )
+        .0
     }
 
     #[test]
@@ -144,7 +156,10 @@ mod tests {
             since += pause;
         }
         assert_eq!(pauses[..7], [25, 50, 100, 200, 400, 800, 1000]);
-        assert!(since > Duration::from_secs(4) && since < Duration::from_secs(7), "{since:?}");
+        assert!(
+            since > Duration::from_secs(4) && since < Duration::from_secs(7),
+            "{since:?}"
+        );
         state.observe(&probe, Ok(()), since, Timestamp(1));
         assert_eq!(health(&probe, &state), HealthStatus::Healthy);
         assert_eq!(state.next_pause(&probe), Duration::from_secs(2));
@@ -159,14 +174,27 @@ mod tests {
     fn the_start_period() {
         let probe = probe(5000, 1);
         let mut state = ProbeState::default();
-        state.observe(&probe, Err("x".into()), Duration::from_millis(4999), Timestamp(0));
+        state.observe(
+            &probe,
+            Err("x".into()),
+            Duration::from_millis(4999),
+            Timestamp(0),
+        );
         assert_eq!(health(&probe, &state), HealthStatus::Caution);
-        state.observe(&probe, Err("x".into()), Duration::from_millis(5000), Timestamp(0));
+        state.observe(
+            &probe,
+            Err("x".into()),
+            Duration::from_millis(5000),
+            Timestamp(0),
+        );
         assert_eq!(health(&probe, &state), HealthStatus::Unhealthy);
     }
 
     #[test]
     fn without_probes_running_is_healthy() {
-        assert_eq!(overall(&BTreeMap::new(), &BTreeMap::new()), (HealthStatus::Healthy, vec![]));
+        assert_eq!(
+            overall(&BTreeMap::new(), &BTreeMap::new()),
+            (HealthStatus::Healthy, vec![])
+        );
     }
 }

@@ -73,10 +73,17 @@ mod tests {
         for make in works {
             for unmake in works {
                 for bits in 0..8u8 {
-                    let facts = Facts { make, unmake, ..Facts::default() };
-                    let (finalizer, deleting, used) =
-                        (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
-                    let wanted = Wanted { finalizer, deleting, used };
+                    let facts = Facts {
+                        make,
+                        unmake,
+                        ..Facts::default()
+                    };
+                    let (finalizer, deleting, used) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+                    let wanted = Wanted {
+                        finalizer,
+                        deleting,
+                        used,
+                    };
                     let (next, effects) = step(&facts, &wanted);
                     let free = deleting && finalizer && !used && make != Work::Busy;
                     let expected = if !finalizer && !deleting {
@@ -85,7 +92,9 @@ mod tests {
                         vec![Effect::Make]
                     } else if free && make == Work::Done && unmake == Work::Idle {
                         vec![Effect::Unmake]
-                    } else if free && (unmake == Work::Done || make == Work::Idle && unmake == Work::Idle) {
+                    } else if free
+                        && (unmake == Work::Done || make == Work::Idle && unmake == Work::Idle)
+                    {
                         vec![Effect::Release]
                     } else {
                         vec![]

@@ -59,7 +59,9 @@ pub(super) fn missing_volume(volume: &ContainerVolume) -> Option<String> {
 
 impl Controllers {
     pub(super) fn on_made(&mut self, key: &ObjectKey, made: Made) {
-        let Some(material) = self.materials.get_mut(key) else { return };
+        let Some(material) = self.materials.get_mut(key) else {
+            return;
+        };
         match made {
             Made::Ready { id, name, gateways } => {
                 material.facts.make = Work::Done;
@@ -98,7 +100,9 @@ impl Controllers {
         material.facts = facts;
         let (facts, ready) = (&material.facts, &material.ready);
         let written = self.context.store.modify(key, |object| match object {
-            Object::ContainerNetwork(network) => network.status = network_status(facts, ready.as_ref()),
+            Object::ContainerNetwork(network) => {
+                network.status = network_status(facts, ready.as_ref());
+            }
             Object::ContainerVolume(volume) => volume.status = volume_status(facts),
             _ => {}
         });
@@ -175,7 +179,10 @@ pub(crate) fn labels(
     if persistent {
         labels.insert(identity::PERSISTENT_LABEL.to_owned(), "true".to_owned());
     } else {
-        let (host, creator) = context.creator.rsplit_once('/').unwrap_or(("", &context.creator));
+        let (host, creator) = context
+            .creator
+            .rsplit_once('/')
+            .unwrap_or(("", &context.creator));
         labels.insert(identity::RUN_LABEL.to_owned(), config.run.clone());
         labels.insert(identity::HOST_LABEL.to_owned(), host.to_owned());
         labels.insert(identity::CREATOR_LABEL.to_owned(), creator.to_owned());
@@ -187,8 +194,17 @@ pub(crate) fn labels(
 pub(crate) fn session_name(context: &Context, name: &str) -> String {
     let config = &context.config;
     let run: String = config.run.chars().take(6).collect();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
-    format!("aspire-{}-{name}-{run}", config.instance).chars().map(plain).collect()
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "_.-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    format!("aspire-{}-{name}-{run}", config.instance)
+        .chars()
+        .map(plain)
+        .collect()
 }
 
 /// Makes it, however long the engine takes to come.
@@ -230,7 +246,10 @@ async fn try_make(
     context: &Context,
     object: &Object,
 ) -> Result<(String, String, Vec<String>), EngineError> {
-    let engine = context.engine.as_ref().ok_or_else(|| EngineError::Other("none".to_owned()))?;
+    let engine = context
+        .engine
+        .as_ref()
+        .ok_or_else(|| EngineError::Other("none".to_owned()))?;
     let resource = object.metadata().resource();
     match object {
         Object::ContainerNetwork(network) => {
@@ -245,7 +264,10 @@ async fn try_make(
                 noted.map_err(|error| EngineError::Other(error.to_string()))?;
             }
             let labels = labels(context, resource, spec.persistent);
-            let request = NetworkRequest { name: name.clone(), labels };
+            let request = NetworkRequest {
+                name: name.clone(),
+                labels,
+            };
             let _turn = engine.turn().await;
             let made = within(LIMIT, engine.raw().ensure_network(&request)).await?;
             // An engine in a virtual machine has its gateways there, not here.
@@ -256,15 +278,27 @@ async fn try_make(
         Object::ContainerVolume(volume) => {
             let labels = labels(context, resource, volume.spec.persistent);
             let _turn = engine.turn().await;
-            within(LIMIT, engine.raw().ensure_volume(&volume.spec.name, &labels)).await?;
-            Ok((volume.spec.name.clone(), volume.spec.name.clone(), Vec::new()))
+            within(
+                LIMIT,
+                engine.raw().ensure_volume(&volume.spec.name, &labels),
+            )
+            .await?;
+            Ok((
+                volume.spec.name.clone(),
+                volume.spec.name.clone(),
+                Vec::new(),
+            ))
         }
-        _ => Err(EngineError::Other("neither a network nor a volume".to_owned())),
+        _ => Err(EngineError::Other(
+            "neither a network nor a volume".to_owned(),
+        )),
     }
 }
 
 async fn unmake(context: &Context, object: &Object, ready: Option<(String, String, Vec<String>)>) {
-    let (Some(engine), Some((id, ..))) = (&context.engine, ready) else { return };
+    let (Some(engine), Some((id, ..))) = (&context.engine, ready) else {
+        return;
+    };
     let removed = match object {
         Object::ContainerNetwork(network) if !network.spec.persistent => {
             within(LIMIT, engine.raw().remove_network(&id)).await

@@ -14,7 +14,10 @@ pub(crate) struct Queue<K> {
 
 impl<K> Default for Queue<K> {
     fn default() -> Self {
-        Self { order: VecDeque::new(), waiting: BTreeSet::new() }
+        Self {
+            order: VecDeque::new(),
+            waiting: BTreeSet::new(),
+        }
     }
 }
 

@@ -44,8 +44,15 @@ pub(crate) fn plan(observed: &Observed) -> Plan {
     if observed.proxyless {
         let localhost = |port| SocketAddr::from(([127, 0, 0, 1], port));
         // The first workload's address for as long as it is there.
-        let direct = observed.endpoints.first().copied().or(observed.fixed.map(localhost));
-        return Plan { direct, ..Plan::default() };
+        let direct = observed
+            .endpoints
+            .first()
+            .copied()
+            .or(observed.fixed.map(localhost));
+        return Plan {
+            direct,
+            ..Plan::default()
+        };
     }
     // Containers reach each other by name; a process they reach at the machine's address.
     let wanted = match (observed.producer, observed.bound) {
@@ -78,19 +85,37 @@ mod tests {
         observed.producer = Some(Kind::Container);
         assert_eq!(plan(&observed), Plan::default());
         observed.producer = Some(Kind::Executable);
-        assert_eq!(plan(&observed), Plan { listen: [ip].into(), ..Plan::default() });
+        assert_eq!(
+            plan(&observed),
+            Plan {
+                listen: [ip].into(),
+                ..Plan::default()
+            }
+        );
         observed.bound_gateways = [ip].into();
         assert_eq!(plan(&observed), Plan::default());
         observed.gateways.clear();
-        assert_eq!(plan(&observed), Plan { unlisten: [ip].into(), ..Plan::default() });
+        assert_eq!(
+            plan(&observed),
+            Plan {
+                unlisten: [ip].into(),
+                ..Plan::default()
+            }
+        );
     }
 
     #[test]
     fn without_a_relay() {
-        let mut observed = Observed { proxyless: true, ..Observed::default() };
+        let mut observed = Observed {
+            proxyless: true,
+            ..Observed::default()
+        };
         assert_eq!(plan(&observed), Plan::default());
         observed.fixed = Some(8080);
-        assert_eq!(plan(&observed).direct, Some("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(
+            plan(&observed).direct,
+            Some("127.0.0.1:8080".parse().unwrap())
+        );
         let address: SocketAddr = "172.18.0.5:80".parse().unwrap();
         observed.endpoints = vec![address];
         assert_eq!(plan(&observed).direct, Some(address));

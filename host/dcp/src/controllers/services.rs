@@ -5,9 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
-use aspire_api::service::{
-    AddressAllocationMode, Protocol, Service, ServiceState, ServiceStatus,
-};
+use aspire_api::service::{AddressAllocationMode, Protocol, Service, ServiceState, ServiceStatus};
 use aspire_api::{Kind, Object, ObjectKey};
 use tokio::task::AbortHandle;
 
@@ -61,7 +59,10 @@ impl Listening {
 fn open_both(port: u16, protocol: Protocol) -> io::Result<Vec<Listening>> {
     let mut open = Vec::new();
     let mut missing = None;
-    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+    for ip in [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ] {
         match Listening::open(SocketAddr::new(ip, port), protocol) {
             Ok(socket) => open.push(socket),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
@@ -113,15 +114,24 @@ impl Controllers {
         }
         let served = self.served.entry(name.to_owned()).or_default();
         let port = plan.direct.map(|direct| direct.port()).or(served.port);
-        self.context.book.set(name, View {
-            port,
-            proxyless: observed.proxyless,
-            gateways: served.gateways.keys().copied().collect(),
-            error: served.error.clone(),
-        });
-        let address = plan.direct.map_or("localhost".to_owned(), |direct| direct.ip().to_string());
+        self.context.book.set(
+            name,
+            View {
+                port,
+                proxyless: observed.proxyless,
+                gateways: served.gateways.keys().copied().collect(),
+                error: served.error.clone(),
+            },
+        );
+        let address = plan
+            .direct
+            .map_or("localhost".to_owned(), |direct| direct.ip().to_string());
         let status = ServiceStatus {
-            state: if port.is_some() { ServiceState::Ready } else { ServiceState::NotReady },
+            state: if port.is_some() {
+                ServiceState::Ready
+            } else {
+                ServiceState::NotReady
+            },
             effective_address: port.map(|_| address),
             effective_port: port,
             message: served.error.clone().unwrap_or_default(),
@@ -140,7 +150,13 @@ impl Controllers {
         if self.served.remove(name).is_some() {
             self.context.book.page(name).backends.set(&[]);
             let error = Some("it is gone".to_owned());
-            self.context.book.set(name, View { error, ..View::default() });
+            self.context.book.set(
+                name,
+                View {
+                    error,
+                    ..View::default()
+                },
+            );
         }
     }
 
@@ -157,12 +173,16 @@ impl Controllers {
             match object.as_ref() {
                 Object::Endpoint(endpoint) if endpoint.spec.service_name == *name => {
                     if let Ok(ip) = endpoint.spec.address.parse::<IpAddr>() {
-                        observed.endpoints.push(SocketAddr::new(ip, endpoint.spec.port));
+                        observed
+                            .endpoints
+                            .push(SocketAddr::new(ip, endpoint.spec.port));
                     }
                 }
                 Object::ContainerNetwork(network) => {
                     let gateways = network.status.gateways.iter();
-                    observed.gateways.extend(gateways.filter_map(|ip| ip.parse::<IpAddr>().ok()));
+                    observed
+                        .gateways
+                        .extend(gateways.filter_map(|ip| ip.parse::<IpAddr>().ok()));
                 }
                 _ => {}
             }
@@ -191,8 +211,10 @@ impl Controllers {
                 .ok_or_else(|| "no free port was found".to_owned()),
         };
         let relayed = bound.and_then(|(port, sockets)| {
-            let relays: io::Result<Vec<_>> =
-                sockets.into_iter().map(|socket| self.relay(socket, backends)).collect();
+            let relays: io::Result<Vec<_>> = sockets
+                .into_iter()
+                .map(|socket| self.relay(socket, backends))
+                .collect();
             Ok((port, relays.map_err(|error| error.to_string())?))
         });
         let served = self.served.entry(name.to_owned()).or_default();
@@ -210,7 +232,9 @@ impl Controllers {
 
     /// Listens on an address of a network as well.
     fn listen(&mut self, name: &str, gateway: IpAddr, protocol: Protocol, to: &Arc<Backends>) {
-        let Some(port) = self.served.get(name).and_then(|served| served.port) else { return };
+        let Some(port) = self.served.get(name).and_then(|served| served.port) else {
+            return;
+        };
         let opened = Listening::open(SocketAddr::new(gateway, port), protocol);
         let relay = opened.and_then(|socket| self.relay(socket, to));
         let served = self.served.entry(name.to_owned()).or_default();
@@ -230,11 +254,15 @@ impl Controllers {
         Ok(match socket {
             Listening::Tcp(listener) => {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                self.context.tasks.spawn("relay", relay::serve_tcp(listener, backends))
+                self.context
+                    .tasks
+                    .spawn("relay", relay::serve_tcp(listener, backends))
             }
             Listening::Udp(socket) => {
                 let socket = tokio::net::UdpSocket::from_std(socket)?;
-                self.context.tasks.spawn("relay", relay::serve_udp(socket, backends))
+                self.context
+                    .tasks
+                    .spawn("relay", relay::serve_udp(socket, backends))
             }
         })
     }

@@ -237,7 +237,11 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
     let serve = facts.is_running() && facts.stop == Work::Idle;
     if serve != facts.serving {
         facts.serving = serve;
-        effects.push(if serve { Effect::Serve } else { Effect::Unserve });
+        effects.push(if serve {
+            Effect::Serve
+        } else {
+            Effect::Unserve
+        });
     }
     if wanted.deleting && facts.is_over() && facts.stop != Work::Busy {
         match facts.clean {

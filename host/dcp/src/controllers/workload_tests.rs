@@ -1,7 +1,11 @@
 use super::*;
 
 fn ended(code: i32) -> Ended {
-    Ended { at: Timestamp(5), code: Some(code), note: String::new() }
+    Ended {
+        at: Timestamp(5),
+        code: Some(code),
+        note: String::new(),
+    }
 }
 
 fn launches() -> Vec<Launch> {
@@ -68,7 +72,11 @@ fn the_whole_table() {
             let idle = facts.launch == Launch::Idle;
             let busy = matches!(facts.launch, Launch::Busy(..));
             let running = facts.launch == Launch::Done && facts.ended.is_none() && !facts.stuck;
-            assert_eq!(has(Effect::Launch), idle && wanted.start && wanted.open && !end, "{case}");
+            assert_eq!(
+                has(Effect::Launch),
+                idle && wanted.start && wanted.open && !end,
+                "{case}"
+            );
             assert_eq!(has(Effect::Abort), busy && end && !facts.aborting, "{case}");
             let stops = running && end && !wanted.held && facts.stop == Work::Idle;
             assert_eq!(has(Effect::Stop), stops, "{case}");
@@ -82,12 +90,23 @@ fn the_whole_table() {
                 Launch::Failed(..) | Launch::Abandoned => true,
             };
             let cleans = wanted.deleting && over && facts.stop != Work::Busy;
-            assert_eq!(has(Effect::Clean), cleans && facts.clean == Work::Idle, "{case}");
-            assert_eq!(has(Effect::Release), cleans && facts.clean == Work::Done, "{case}");
+            assert_eq!(
+                has(Effect::Clean),
+                cleans && facts.clean == Work::Idle,
+                "{case}"
+            );
+            assert_eq!(
+                has(Effect::Release),
+                cleans && facts.clean == Work::Done,
+                "{case}"
+            );
             // Asked again, it does nothing new but what is harmless to repeat.
             let (again, repeated) = step(&next, &wanted);
             assert_eq!(again, next, "{case}");
-            assert!(repeated.iter().all(|effect| *effect == Effect::Release), "{case}");
+            assert!(
+                repeated.iter().all(|effect| *effect == Effect::Release),
+                "{case}"
+            );
         }
     }
 }
@@ -142,7 +161,10 @@ fn every_report_in_every_state() {
             let mut next = facts.clone();
             next.learn(report.clone());
             let (from, to) = (word(&facts), word(&next));
-            assert!(from == to || allowed.contains(&(from, to)), "{facts:?} {report:?}");
+            assert!(
+                from == to || allowed.contains(&(from, to)),
+                "{facts:?} {report:?}"
+            );
             if facts.ended.is_some() {
                 assert_eq!(facts.ended, next.ended);
             }
@@ -153,8 +175,11 @@ fn every_report_in_every_state() {
 #[test]
 fn a_whole_life() {
     let mut facts = Facts::default();
-    let mut wanted = Wanted { start: true, ..Wanted::default() };
-    let mut go = |facts: &mut Facts, wanted: &Wanted| {
+    let mut wanted = Wanted {
+        start: true,
+        ..Wanted::default()
+    };
+    let go = |facts: &mut Facts, wanted: &Wanted| {
         let (next, effects) = step(facts, wanted);
         *facts = next;
         effects
@@ -181,9 +206,16 @@ fn a_whole_life() {
 
 #[test]
 fn deleted_while_it_starts() {
-    let mut facts =
-        Facts { launch: Launch::Busy(Stage::Starting, String::new()), ..Facts::default() };
-    let wanted = Wanted { finalizer: true, deleting: true, start: true, ..Wanted::default() };
+    let mut facts = Facts {
+        launch: Launch::Busy(Stage::Starting, String::new()),
+        ..Facts::default()
+    };
+    let wanted = Wanted {
+        finalizer: true,
+        deleting: true,
+        start: true,
+        ..Wanted::default()
+    };
     let (next, effects) = step(&facts, &wanted);
     assert_eq!(effects, [Effect::Abort]);
     facts = next;

@@ -46,7 +46,9 @@ pub(super) fn aspire(object: &Object) -> Option<&Aspire> {
 
 impl Controllers {
     pub(super) fn on_report(&mut self, key: ObjectKey, report: Report) {
-        let Some(workload) = self.workloads.get_mut(&key) else { return };
+        let Some(workload) = self.workloads.get_mut(&key) else {
+            return;
+        };
         workload.facts.learn(report);
         self.queue.add(key);
     }
@@ -81,7 +83,11 @@ impl Controllers {
         let workload = self.workloads.entry(key.clone()).or_default();
         let (facts, effects) = step(&workload.facts, &wanted);
         workload.facts = facts;
-        let waiting = if workload.facts.launch == Launch::Idle && start { closed } else { Vec::new() };
+        let waiting = if workload.facts.launch == Launch::Idle && start {
+            closed
+        } else {
+            Vec::new()
+        };
         let facts = &workload.facts;
         let written = self.context.store.modify(key, |object| match object {
             Object::Container(container) => {
@@ -103,14 +109,21 @@ impl Controllers {
 
     /// Networks and volumes that a container needs and that are not there yet, in words.
     fn missing_materials(&self, object: &Object) -> Vec<String> {
-        let Object::Container(container) = object else { return Vec::new() };
-        let networks = container.spec.networks.iter().flatten().filter_map(|attachment| {
-            let key = ObjectKey::new(Kind::ContainerNetwork, attachment.name.clone());
-            match self.context.store.get(&key).ok().as_deref() {
-                Some(Object::ContainerNetwork(network)) => super::materials::missing(network),
-                _ => Some(format!("network {} (not created yet)", attachment.name)),
-            }
-        });
+        let Object::Container(container) = object else {
+            return Vec::new();
+        };
+        let networks = container
+            .spec
+            .networks
+            .iter()
+            .flatten()
+            .filter_map(|attachment| {
+                let key = ObjectKey::new(Kind::ContainerNetwork, attachment.name.clone());
+                match self.context.store.get(&key).ok().as_deref() {
+                    Some(Object::ContainerNetwork(network)) => super::materials::missing(network),
+                    _ => Some(format!("network {} (not created yet)", attachment.name)),
+                }
+            });
         let mut missing: Vec<String> = networks.collect();
         if container.spec.volume_mounts.is_empty() {
             return missing;
@@ -118,7 +131,11 @@ impl Controllers {
         // One that is no object is the engine's business.
         for object in self.context.store.list().0 {
             if let Object::ContainerVolume(volume) = object.as_ref()
-                && container.spec.volume_mounts.iter().any(|mount| mount.source == volume.spec.name)
+                && container
+                    .spec
+                    .volume_mounts
+                    .iter()
+                    .any(|mount| mount.source == volume.spec.name)
             {
                 missing.extend(super::materials::missing_volume(volume));
             }
@@ -132,39 +149,61 @@ impl Controllers {
             return false;
         }
         let dependents = self.dependents.get(key).into_iter().flatten();
-        dependents.filter_map(|dependent| self.workloads.get(dependent)).any(|dependent| {
-            let began = matches!(dependent.facts.launch, Launch::Busy(..) | Launch::Done);
-            began && dependent.facts.clean != Work::Done
-        })
+        dependents
+            .filter_map(|dependent| self.workloads.get(dependent))
+            .any(|dependent| {
+                let began = matches!(dependent.facts.launch, Launch::Busy(..) | Launch::Done);
+                began && dependent.facts.clean != Work::Done
+            })
     }
 
     /// Tells the outside, once, that a workload failed.
     fn notice_failure(&mut self, object: &Object) {
         let key = object.key();
-        let Some(workload) = self.workloads.get_mut(&key) else { return };
+        let Some(workload) = self.workloads.get_mut(&key) else {
+            return;
+        };
         let facts = &workload.facts;
         let message = match (&facts.launch, &facts.ended) {
             (Launch::Failed(message, _), _) => message.clone(),
             (Launch::Done, Some(ended)) if facts.stop == Work::Idle => {
-                let expected = self.dependents.get(&key).into_iter().flatten().any(|dependent| {
-                    let dependent = self.context.store.get(dependent).ok();
-                    let waits = dependent.as_deref().and_then(aspire).map(|aspire| &aspire.waits);
-                    waits.into_iter().flatten().any(|gate| {
-                        gate.object == key
-                            && gate.condition == aspire_api::aspire::GateCondition::Completed
-                            && Some(gate.exit_code) == ended.code
-                    })
-                });
+                let expected = self
+                    .dependents
+                    .get(&key)
+                    .into_iter()
+                    .flatten()
+                    .any(|dependent| {
+                        let dependent = self.context.store.get(dependent).ok();
+                        let waits = dependent
+                            .as_deref()
+                            .and_then(aspire)
+                            .map(|aspire| &aspire.waits);
+                        waits.into_iter().flatten().any(|gate| {
+                            gate.object == key
+                                && gate.condition == aspire_api::aspire::GateCondition::Completed
+                                && Some(gate.exit_code) == ended.code
+                        })
+                    });
                 if expected || ended.code == Some(0) {
                     return;
                 }
-                if ended.note.is_empty() { "ended".to_owned() } else { ended.note.clone() }
+                if ended.note.is_empty() {
+                    "ended".to_owned()
+                } else {
+                    ended.note.clone()
+                }
             }
             _ => return,
         };
         if !std::mem::replace(&mut workload.told, true) {
             let resource = object.metadata().resource().to_owned();
-            self.failures.send_modify(|all| all.push(Failure { key, resource, message }));
+            self.failures.send_modify(|all| {
+                all.push(Failure {
+                    key,
+                    resource,
+                    message,
+                });
+            });
             if self.context.config.fail_fast {
                 self.context.stopping.send_if_modified(|stage| {
                     let first = *stage == 0;
@@ -179,7 +218,9 @@ impl Controllers {
     fn perform(&mut self, object: &Arc<Object>, effect: Effect) {
         let key = object.key();
         let context = Arc::clone(&self.context);
-        let Some(workload) = self.workloads.get_mut(&key) else { return };
+        let Some(workload) = self.workloads.get_mut(&key) else {
+            return;
+        };
         let slot = Arc::clone(&workload.slot);
         match (effect, object.as_ref()) {
             (Effect::AddFinalizer, _) => self.add_finalizer(&key),
@@ -222,7 +263,9 @@ impl Controllers {
         };
         let addresses = workload.facts.started.addresses.clone();
         for endpoint in &aspire.endpoints {
-            let Some(address) = addresses.get(&endpoint.name) else { continue };
+            let Some(address) = addresses.get(&endpoint.name) else {
+                continue;
+            };
             let name = format!("{}-{}", key.name, endpoint.name);
             let published = Endpoint {
                 metadata: ObjectMeta {
@@ -236,7 +279,9 @@ impl Controllers {
                 },
             };
             match self.context.store.create(published.into()) {
-                Ok(_) => workload.endpoints.push(ObjectKey::new(Kind::Endpoint, name)),
+                Ok(_) => workload
+                    .endpoints
+                    .push(ObjectKey::new(Kind::Endpoint, name)),
                 Err(error) => tracing::debug!(%error, "an endpoint is not published"),
             }
         }
@@ -246,14 +291,22 @@ impl Controllers {
                 addresses: addresses.clone(),
                 slot: Arc::clone(&workload.slot),
             };
-            let task =
-                probes::watch(Arc::clone(&self.context), target, name.clone(), probe.clone());
-            workload.probes.push(self.context.tasks.spawn("probe", task));
+            let task = probes::watch(
+                Arc::clone(&self.context),
+                target,
+                name.clone(),
+                probe.clone(),
+            );
+            workload
+                .probes
+                .push(self.context.tasks.spawn("probe", task));
         }
     }
 
     fn unserve(&mut self, key: &ObjectKey) {
-        let Some(workload) = self.workloads.get_mut(key) else { return };
+        let Some(workload) = self.workloads.get_mut(key) else {
+            return;
+        };
         for probe in workload.probes.drain(..) {
             probe.abort();
         }
@@ -270,7 +323,10 @@ impl Controllers {
             .iter()
             .filter_map(|object| Some((object.kind(), aspire(object)?)))
             .flat_map(|(kind, aspire)| {
-                aspire.endpoints.iter().map(move |endpoint| (endpoint.service.clone(), kind))
+                aspire
+                    .endpoints
+                    .iter()
+                    .map(move |endpoint| (endpoint.service.clone(), kind))
             })
             .collect()
     }
@@ -284,4 +340,3 @@ fn owner(object: &Object) -> OwnerReference {
         uid: object.metadata().uid.clone(),
     }
 }
-

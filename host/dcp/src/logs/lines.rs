@@ -96,7 +96,11 @@ pub(super) fn write(
         OutputStream::Stderr => b'E',
         OutputStream::System => b'S',
     };
-    let letter = if continues { letter.to_ascii_lowercase() } else { letter };
+    let letter = if continues {
+        letter.to_ascii_lowercase()
+    } else {
+        letter
+    };
     out.reserve(HEAD + text.len() + 1);
     out.extend_from_slice(time);
     out.extend_from_slice(&[b' ', letter, b' ']);
@@ -129,7 +133,9 @@ mod tests {
         let mut found = Vec::new();
         let mut lines = Lines::default();
         for piece in pieces {
-            lines.feed(piece, |text, continues| found.push((text.to_vec(), continues)));
+            lines.feed(piece, |text, continues| {
+                found.push((text.to_vec(), continues));
+            });
         }
         lines.finish(|text, continues| found.push((text.to_vec(), continues)));
         found
@@ -155,12 +161,21 @@ mod tests {
         let whole = [&long[..], b"\n"].concat();
         let expected: Vec<(usize, bool)> = vec![(LONGEST, true), (LONGEST, true), (5, false)];
         let sizes = |found: Vec<(Vec<u8>, bool)>| -> Vec<(usize, bool)> {
-            found.into_iter().map(|(text, continues)| (text.len(), continues)).collect()
+            found
+                .into_iter()
+                .map(|(text, continues)| (text.len(), continues))
+                .collect()
         };
         assert_eq!(sizes(lines(&[&whole])), expected);
-        assert_eq!(sizes(lines(&whole.chunks(1000).collect::<Vec<_>>())), expected);
+        assert_eq!(
+            sizes(lines(&whole.chunks(1000).collect::<Vec<_>>())),
+            expected
+        );
         let exact = [&long[..LONGEST], b"\n"].concat();
-        assert_eq!(sizes(lines(&exact.chunks(7).collect::<Vec<_>>())), [(LONGEST, false)]);
+        assert_eq!(
+            sizes(lines(&exact.chunks(7).collect::<Vec<_>>())),
+            [(LONGEST, false)]
+        );
     }
 
     #[test]
@@ -172,7 +187,13 @@ mod tests {
             text: Bytes::from_static(b"a\0b\xff"),
         };
         let mut out = Vec::new();
-        write(&mut out, &record.time.write(), record.stream, record.continues, &record.text);
+        write(
+            &mut out,
+            &record.time.write(),
+            record.stream,
+            record.continues,
+            &record.text,
+        );
         assert_eq!(out, b"2026-01-02T03:04:05.123456Z e a\0b\xff\n");
         assert_eq!(read(&Bytes::from(out).slice(..34)), Some(record));
         assert_eq!(read(&Bytes::from_static(b"garbage")), None);

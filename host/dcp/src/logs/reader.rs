@@ -40,7 +40,13 @@ pub struct LogReader {
 impl LogReader {
     pub(super) fn first(log: Arc<Log>, written: watch::Receiver<u64>) -> Self {
         let segment = log.with_segments(|all| all.files.front().map_or(0, |first| first.number));
-        Self { log, written, segment, offset: 0, file: None }
+        Self {
+            log,
+            written,
+            segment,
+            offset: 0,
+            file: None,
+        }
     }
 
     pub(super) fn tail(
@@ -49,7 +55,9 @@ impl LogReader {
         wanted: usize,
     ) -> (Vec<LogRecord>, Self) {
         let files: Vec<Segment> = log.with_segments(|all| all.files.iter().cloned().collect());
-        let (segment, offset) = files.last().map_or((0, 0), |last| (last.number, last.bytes));
+        let (segment, offset) = files
+            .last()
+            .map_or((0, 0), |last| (last.number, last.bytes));
         let mut records = Vec::new();
         for file in files.iter().rev() {
             let missing = wanted - records.len();
@@ -61,7 +69,16 @@ impl LogReader {
             earlier.append(&mut records);
             records = earlier;
         }
-        (records, Self { log, written, segment, offset, file: None })
+        (
+            records,
+            Self {
+                log,
+                written,
+                segment,
+                offset,
+                file: None,
+            },
+        )
     }
 
     /// The next output, as soon as there is some.
@@ -89,8 +106,15 @@ impl LogReader {
         let mut items = Vec::new();
         while items.is_empty() {
             let (oldest, here, is_last) = self.log.with_segments(|all| {
-                let here = all.files.iter().find(|file| file.number == self.segment).cloned();
-                let last = all.files.back().is_none_or(|last| last.number <= self.segment);
+                let here = all
+                    .files
+                    .iter()
+                    .find(|file| file.number == self.segment)
+                    .cloned();
+                let last = all
+                    .files
+                    .back()
+                    .is_none_or(|last| last.number <= self.segment);
                 (all.files.front().map(|first| first.number), here, last)
             });
             if self.file.is_none() {
@@ -128,16 +152,24 @@ impl LogReader {
 }
 
 /// Reads whole records from an offset on, up to a known end; how many bytes they are.
-fn read_records(file: &mut File, offset: u64, end: Option<u64>) -> io::Result<(Vec<LogRecord>, u64)> {
+fn read_records(
+    file: &mut File,
+    offset: u64,
+    end: Option<u64>,
+) -> io::Result<(Vec<LogRecord>, u64)> {
     let end = match end {
         Some(end) => end,
         None => file.metadata()?.len(),
     };
-    let size = usize::try_from(end.saturating_sub(offset)).unwrap_or(CHUNK).min(CHUNK);
+    let size = usize::try_from(end.saturating_sub(offset))
+        .unwrap_or(CHUNK)
+        .min(CHUNK);
     let mut bytes = vec![0; size];
     file.seek(SeekFrom::Start(offset))?;
     file.read_exact(&mut bytes)?;
-    let Some(whole) = memchr::memrchr(b'\n', &bytes) else { return Ok((Vec::new(), 0)) };
+    let Some(whole) = memchr::memrchr(b'\n', &bytes) else {
+        return Ok((Vec::new(), 0));
+    };
     bytes.truncate(whole + 1);
     let length = bytes.len() as u64;
     Ok((parse(&Bytes::from(bytes)), length))
@@ -184,7 +216,12 @@ pub struct LogFollower {
 
 impl LogFollower {
     pub(super) fn new(logs: Arc<Logs>, news: watch::Receiver<u64>) -> Self {
-        Self { logs, news, readers: Vec::new(), turn: 0 }
+        Self {
+            logs,
+            news,
+            readers: Vec::new(),
+            turn: 0,
+        }
     }
 
     /// The next output of any workload. Can be dropped and called again without loss.

@@ -55,7 +55,11 @@ impl Redactor {
     }
 
     fn patterns(&self) -> Option<Arc<Patterns>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).patterns.clone()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .patterns
+            .clone()
     }
 
     /// A whole text with its secrets replaced.
@@ -70,14 +74,21 @@ impl Redactor {
 
 impl Patterns {
     fn new(all: Vec<Vec<u8>>) -> Option<Self> {
-        let automaton =
-            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&all).ok()?;
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&all)
+            .ok()?;
         let mut first = [false; 256];
         for pattern in &all {
             first[usize::from(pattern[0])] = true;
         }
         let longest = all.iter().map(Vec::len).max()?;
-        Some(Self { automaton, all, first, longest })
+        Some(Self {
+            automaton,
+            all,
+            first,
+            longest,
+        })
     }
 
     /// Where, from a position on, something begins that may become a longer secret.
@@ -128,7 +139,11 @@ impl RedactStream {
             return;
         };
         let mut position = 0;
-        let mut open = if last { bytes.len() } else { patterns.may_begin(bytes, 0) };
+        let mut open = if last {
+            bytes.len()
+        } else {
+            patterns.may_begin(bytes, 0)
+        };
         loop {
             let found = patterns.automaton.find(Input::new(bytes).range(position..));
             match found {
@@ -243,14 +258,22 @@ mod tests {
     #[test]
     fn every_form() {
         let redactor = Redactor::new(["s3cr/t pä\"ss"]);
-        for text in ["s3cr/t pä\"ss", "s3cr%2Ft%20p%C3%A4%22ss", "s3cr%2ft%20p%c3%a4%22ss",
-                     "s3cr%2Ft+p%C3%A4%22ss", "s3cr/t pä\\\"ss"] {
+        for text in [
+            "s3cr/t pä\"ss",
+            "s3cr%2Ft%20p%C3%A4%22ss",
+            "s3cr%2ft%20p%c3%a4%22ss",
+            "s3cr%2Ft+p%C3%A4%22ss",
+            "s3cr/t pä\\\"ss",
+        ] {
             assert_eq!(redactor.text(&format!("<{text}>")), "<***>", "{text}");
         }
         for prefix in ["", "u", "us", "user:"] {
             let whole = base64(format!("{prefix}s3cr/t pä\"ss!").as_bytes(), BASE64, true);
             let text = redactor.text(std::str::from_utf8(&whole).unwrap());
-            assert!(text.contains("***") && text.len() < 3 + 16, "{prefix}: {text}");
+            assert!(
+                text.contains("***") && text.len() < 3 + 16,
+                "{prefix}: {text}"
+            );
         }
         assert_eq!(redactor.text("s3cr/t p"), "s3cr/t p");
     }

@@ -34,7 +34,14 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn new(folder: PathBuf, limits: LogLimits) -> Self {
-        Self { folder, limits, file: None, files: VecDeque::new(), written: 0, dropped: 0 }
+        Self {
+            folder,
+            limits,
+            file: None,
+            files: VecDeque::new(),
+            written: 0,
+            dropped: 0,
+        }
     }
 
     /// Appends whole records.
@@ -84,7 +91,12 @@ impl Segments {
         let number = self.files.back().map_or(0, |last| last.number + 1);
         let path = self.folder.join(format!("{number:06}.log"));
         self.file = Some(OpenOptions::new().append(true).create(true).open(&path)?);
-        self.files.push_back(Segment { number, path, bytes: 0, records: 0 });
+        self.files.push_back(Segment {
+            number,
+            path,
+            bytes: 0,
+            records: 0,
+        });
         Ok(())
     }
 }

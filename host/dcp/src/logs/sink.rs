@@ -90,7 +90,12 @@ impl Log {
 
     fn put(&self, stream: OutputStream, bytes: &[u8], last: bool) {
         let mut state = lock(&self.state);
-        let State { lanes, segments, clean, batch } = &mut *state;
+        let State {
+            lanes,
+            segments,
+            clean,
+            batch,
+        } = &mut *state;
         let lane = &mut lanes[match stream {
             OutputStream::Stdout => 0,
             OutputStream::Stderr => 1,

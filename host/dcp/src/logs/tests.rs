@@ -17,7 +17,10 @@ fn key(name: &str) -> ObjectKey {
 }
 
 fn texts(records: &[LogRecord]) -> Vec<String> {
-    records.iter().map(|record| String::from_utf8_lossy(&record.text).into_owned()).collect()
+    records
+        .iter()
+        .map(|record| String::from_utf8_lossy(&record.text).into_owned())
+        .collect()
 }
 
 fn records(items: Vec<LogItem>) -> Vec<LogRecord> {
@@ -52,7 +55,13 @@ fn tail_and_follow_have_no_gap() {
 
 #[test]
 fn bounded_by_bytes_and_counted() {
-    let (folder, logs) = logs(LogLimits { bytes: 40_000, segments: 4 }, &[]);
+    let (folder, logs) = logs(
+        LogLimits {
+            bytes: 40_000,
+            segments: 4,
+        },
+        &[],
+    );
     let log = logs.of(&key("a/../b ü"));
     let mut early = log.follow();
     log.write(OutputStream::Stdout, b"first\n");
@@ -74,8 +83,14 @@ fn bounded_by_bytes_and_counted() {
         if items.is_empty() {
             break;
         }
-        gaps += items.iter().filter(|item| **item == LogItem::Dropped).count();
-        seen += items.iter().filter(|item| **item != LogItem::Dropped).count();
+        gaps += items
+            .iter()
+            .filter(|item| **item == LogItem::Dropped)
+            .count();
+        seen += items
+            .iter()
+            .filter(|item| **item != LogItem::Dropped)
+            .count();
     }
     assert_eq!(gaps, 1);
     assert!(seen > tail.len());
@@ -87,7 +102,11 @@ fn walk(folder: &std::path::Path) -> u64 {
     entries
         .map(|entry| {
             let found = entry.metadata().unwrap();
-            if found.is_dir() { walk(&entry.path()) } else { found.len() }
+            if found.is_dir() {
+                walk(&entry.path())
+            } else {
+                found.len()
+            }
         })
         .sum()
 }
@@ -113,7 +132,11 @@ async fn run(log: &Arc<Log>, script: &str) {
 async fn a_line_of_100_mb_in_bounded_memory() {
     let (folder, logs) = logs(LogLimits::default(), &["a-secret-value"]);
     let log = logs.of(&key("a"));
-    run(&log, "head -c 104857600 /dev/zero | tr '\\0' x; echo; echo done").await;
+    run(
+        &log,
+        "head -c 104857600 /dev/zero | tr '\\0' x; echo; echo done",
+    )
+    .await;
     let tail = log.tail(3).0;
     assert_eq!(texts(&tail[2..]), ["done"]);
     assert!(!tail[1].continues && tail[0].continues);
@@ -134,12 +157,19 @@ async fn any_bytes_and_a_secret_cut_in_two() {
     let (folder, logs) = logs(LogLimits::default(), &["hunter22-secret"]);
     let log = logs.of(&key("a"));
     // Two writes, and time for the first to be read.
-    run(&log, "printf 'a\\0b\\377c\\r\\npw=hunter22'; sleep 0.1; printf -- '-secret!\\nhunter22-se'").await;
+    run(
+        &log,
+        "printf 'a\\0b\\377c\\r\\npw=hunter22'; sleep 0.1; printf -- '-secret!\\nhunter22-se'",
+    )
+    .await;
     let tail = log.tail(10).0;
     assert_eq!(tail[0].text, b"a\0b\xffc\r"[..]);
     assert_eq!(texts(&tail[1..]), ["pw=***!", "hunter22-se"]);
     let mut found = Vec::new();
-    for file in std::fs::read_dir(folder.path().join("logs/0000-a")).unwrap().flatten() {
+    for file in std::fs::read_dir(folder.path().join("logs/0000-a"))
+        .unwrap()
+        .flatten()
+    {
         found.extend(std::fs::read(file.path()).unwrap());
     }
     assert!(!String::from_utf8_lossy(&found).contains("hunter22-secret"));
@@ -151,12 +181,17 @@ async fn everybody_is_followed_in_turn() {
     let mut follower = logs.follow_all();
     logs.of(&key("early")).write(OutputStream::Stdout, b"1\n");
     let (name, items) = follower.next().await;
-    assert_eq!((name, texts(&records(items))), (key("early"), vec!["1".to_owned()]));
+    assert_eq!(
+        (name, texts(&records(items))),
+        (key("early"), vec!["1".to_owned()])
+    );
     let writer = Arc::clone(&logs);
     let written = tokio::spawn(async move {
         for number in 0..100 {
             for name in ["early", "late"] {
-                writer.of(&key(name)).write(OutputStream::Stdout, format!("{number}\n").as_bytes());
+                writer
+                    .of(&key(name))
+                    .write(OutputStream::Stdout, format!("{number}\n").as_bytes());
             }
             tokio::task::yield_now().await;
         }

@@ -57,7 +57,10 @@ impl Drop for Tracked {
 impl Exit {
     /// Waits for the end; the exit code, or 128 + signal.
     pub(crate) async fn wait(self) -> io::Result<i32> {
-        let Self { fd, tracked: mut mine } = self;
+        let Self {
+            fd,
+            tracked: mut mine,
+        } = self;
         let fd = readable(fd)?;
         loop {
             let mut ready = fd.readable().await?;
@@ -80,7 +83,10 @@ impl Exit {
 }
 
 /// Becomes readable when the process of a pidfd ends.
-#[expect(unsafe_code, reason = "tokio asks for a promise about the file descriptor")]
+#[expect(
+    unsafe_code,
+    reason = "tokio asks for a promise about the file descriptor"
+)]
 fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open, is always the same descriptor, and is closed by nobody but
     // its owner, which is the `AsyncFd` from here on; that deregisters it first.
@@ -137,7 +143,10 @@ pub(crate) fn is_alive(id: Identity) -> bool {
 /// This process.
 pub(crate) fn myself() -> Identity {
     let pid = std::process::id();
-    Identity { pid, start: entry(pid).map_or(0, |entry| entry.id.start) }
+    Identity {
+        pid,
+        start: entry(pid).map_or(0, |entry| entry.id.start),
+    }
 }
 
 /// One line of the table.
@@ -153,7 +162,10 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Entry> {
     let number = |index: usize| fields.get(index)?.parse::<i64>().ok();
     let unsigned = |index: usize| Some(u32::try_from(number(index)?).unwrap_or(0));
     Some(Entry {
-        id: Identity { pid, start: u64::try_from(number(19)?).ok()? },
+        id: Identity {
+            pid,
+            start: u64::try_from(number(19)?).ok()?,
+        },
         parent: unsigned(1)?,
         group: unsigned(2)?,
         session: unsigned(3)?,
@@ -163,7 +175,9 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Entry> {
 
 /// The table of processes.
 pub(crate) fn table() -> Vec<Entry> {
-    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(folder) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     folder
         .filter_map(|file| entry(file.ok()?.file_name().to_str()?.parse().ok()?))
         .collect()
@@ -174,8 +188,38 @@ pub(crate) fn environment_of(pid: u32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/environ")).ok()
 }
 
+/// Which pipes are a process's standard output and standard error.
+pub(crate) fn output_pipes(pid: u32) -> Vec<u64> {
+    let pipe = |fd: u32| {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
+        target
+            .to_str()?
+            .strip_prefix("pipe:[")?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+    };
+    [1, 2].into_iter().filter_map(pipe).collect()
+}
+
+/// Whether a process is an orphan that came to us: our child, but not one that we started, nor
+/// one of another part of this program (those share our session).
+pub(crate) fn is_adopted(entry: &Entry) -> bool {
+    let session = rustix::process::getsid(None).map_or(0, |sid| sid.as_raw_nonzero().get());
+    entry.parent == std::process::id()
+        && i64::from(entry.session) != i64::from(session)
+        && !tracked().contains(&entry.id.pid)
+}
+
 fn first_line(path: &str) -> Option<String> {
-    Some(fs::read_to_string(path).ok()?.lines().next()?.trim().to_owned())
+    Some(
+        fs::read_to_string(path)
+            .ok()?
+            .lines()
+            .next()?
+            .trim()
+            .to_owned(),
+    )
 }
 
 /// This boot of the machine.
@@ -190,7 +234,10 @@ pub(crate) fn machine() -> &'static str {
     static ID: LazyLock<String> = LazyLock::new(|| {
         let machine = first_line("/etc/machine-id").filter(|id| !id.is_empty());
         let namespace = fs::read_link("/proc/self/ns/pid").ok();
-        let namespace = namespace.as_deref().and_then(Path::to_str).unwrap_or_default();
+        let namespace = namespace
+            .as_deref()
+            .and_then(Path::to_str)
+            .unwrap_or_default();
         let digits: String = namespace.chars().filter(char::is_ascii_digit).collect();
         // A machine without an id has its host name.
         let machine = machine
@@ -210,15 +257,21 @@ pub(crate) fn adopt_orphans() {
 /// Buries adopted orphans that have ended. Leaves tracked children, and whatever other parts of
 /// this program started (they share our session, ours never do).
 pub(crate) fn bury_orphans() {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return };
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return;
+    };
     let known = tracked();
     let session = rustix::process::getsid(None).map_or(0, |sid| sid.as_raw_nonzero().get());
     for task in tasks.flatten() {
-        let Ok(children) = fs::read_to_string(task.path().join("children")) else { continue };
-        for child in children.split_ascii_whitespace().filter_map(|text| text.parse().ok()) {
-            let ended = entry(child).filter(|entry| {
-                entry.zombie && i64::from(entry.session) != i64::from(session)
-            });
+        let Ok(children) = fs::read_to_string(task.path().join("children")) else {
+            continue;
+        };
+        for child in children
+            .split_ascii_whitespace()
+            .filter_map(|text| text.parse().ok())
+        {
+            let ended = entry(child)
+                .filter(|entry| entry.zombie && i64::from(entry.session) != i64::from(session));
             if let (Some(_), false, Some(number)) = (ended, known.contains(&child), pid(child)) {
                 let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
                 let _ = waitid(WaitId::Pid(number), options);
@@ -230,7 +283,9 @@ pub(crate) fn bury_orphans() {
 /// Runs for ever: buries adopted orphans some time after they ended.
 pub(crate) async fn undertaker() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut ended) = signal(SignalKind::child()) else { return };
+    let Ok(mut ended) = signal(SignalKind::child()) else {
+        return;
+    };
     while ended.recv().await.is_some() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         bury_orphans();
@@ -273,7 +328,10 @@ mod tests {
         assert_eq!(
             parse_stat(42, line),
             Some(Entry {
-                id: Identity { pid: 42, start: 777 },
+                id: Identity {
+                    pid: 42,
+                    start: 777
+                },
                 parent: 1,
                 group: 40,
                 session: 41,
@@ -288,7 +346,10 @@ mod tests {
         let me = myself();
         assert!(is_alive(me));
         assert!(table().iter().any(|entry| entry.id == me));
-        assert!(!is_alive(Identity { start: me.start + 1, ..me }));
+        assert!(!is_alive(Identity {
+            start: me.start + 1,
+            ..me
+        }));
         assert!(!boot_id().is_empty());
         assert!(machine().contains('-'));
     }

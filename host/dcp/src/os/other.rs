@@ -28,7 +28,10 @@ impl Exit {
 fn unsupported() -> io::Error {
     io::Error::new(
         io::ErrorKind::Unsupported,
-        format!("processes are not supported on {} yet; run containers", std::env::consts::OS),
+        format!(
+            "processes are not supported on {} yet; run containers",
+            std::env::consts::OS
+        ),
     )
 }
 
@@ -53,7 +56,10 @@ pub(crate) fn is_alive(_: Identity) -> bool {
 
 /// This process.
 pub(crate) fn myself() -> Identity {
-    Identity { pid: std::process::id(), start: 0 }
+    Identity {
+        pid: std::process::id(),
+        start: 0,
+    }
 }
 
 /// One line of the table.
@@ -69,6 +75,16 @@ pub(crate) fn table() -> Vec<Entry> {
 /// A process's environment.
 pub(crate) fn environment_of(_: u32) -> Option<Vec<u8>> {
     None
+}
+
+/// Which pipes are a process's output.
+pub(crate) fn output_pipes(_: u32) -> Vec<u64> {
+    Vec::new()
+}
+
+/// Whether a process is an orphan that came to us.
+pub(crate) fn is_adopted(_: &Entry) -> bool {
+    false
 }
 
 /// This boot of the machine.
@@ -113,7 +129,10 @@ impl Reader {
 /// The writing end of a pipe.
 pub(crate) fn writer(pipe: Pipe) -> io::Result<impl AsyncWrite + Send + Unpin + use<>> {
     match pipe {}
-    #[expect(unreachable_code, reason = "there is no pipe, but the type has to be known")]
+    #[expect(
+        unreachable_code,
+        reason = "there is no pipe, but the type has to be known"
+    )]
     Ok::<Empty, io::Error>(tokio::io::empty())
 }
 

@@ -26,7 +26,9 @@ pub(super) async fn get(
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("{path}: {error}"))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
     let exchange = sender.send_request(request);
     tokio::pin!(exchange, connection);
     let response = tokio::select! {
@@ -39,7 +41,11 @@ pub(super) async fn get(
         Some(expected) => status == expected,
         None => (200..400).contains(&status),
     };
-    if is_good { Ok(()) } else { Err(format!("HTTP {status} at {url}")) }
+    if is_good {
+        Ok(())
+    } else {
+        Err(format!("HTTP {status} at {url}"))
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +80,11 @@ mod tests {
         let address = answering(b"HTTP/1.1 503 Oh\r\n\r\n").await;
         assert_eq!(get(address, "/health", Some(503)).await, Ok(()));
         let address = answering(b"SSH-2.0-x\r\n").await;
-        assert!(get(address, "/health", None).await.unwrap_err().contains(" at http://"));
+        assert!(
+            get(address, "/health", None)
+                .await
+                .unwrap_err()
+                .contains(" at http://")
+        );
     }
 }

@@ -26,11 +26,14 @@ pub(crate) fn parse_file(text: &str) -> Result<Vec<(String, String)>, String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, value) =
-            line.split_once('=').ok_or_else(|| format!("line {}: no `=`", number + 1))?;
+        let (name, value) = line
+            .split_once('=')
+            .ok_or_else(|| format!("line {}: no `=`", number + 1))?;
         let value = value.trim();
         let quoted = ['"', '\''].iter().find_map(|quote| {
-            value.strip_prefix(*quote).and_then(|rest| rest.strip_suffix(*quote))
+            value
+                .strip_prefix(*quote)
+                .and_then(|rest| rest.strip_suffix(*quote))
         });
         variables.push((name.trim().to_owned(), quoted.unwrap_or(value).to_owned()));
     }
@@ -43,13 +46,16 @@ pub(crate) fn find_program(name: &str, folder: &Path, path: Option<&OsStr>) -> O
         let program = folder.join(name);
         return is_program(&program).then_some(program);
     }
-    std::env::split_paths(path?).map(|place| folder.join(place).join(name)).find(|p| is_program(p))
+    std::env::split_paths(path?)
+        .map(|place| folder.join(place).join(name))
+        .find(|p| is_program(p))
 }
 
 #[cfg(unix)]
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
@@ -66,7 +72,10 @@ mod tests {
         let text = "# note\n\nA=1\nexport B = \"two words\"\nC='x=y'\nD=\n";
         let expected = [("A", "1"), ("B", "two words"), ("C", "x=y"), ("D", "")];
         let found = parse_file(text).unwrap();
-        let found: Vec<_> = found.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         assert_eq!(found, expected);
         assert_eq!(parse_file("A=1\nB").unwrap_err(), "line 2: no `=`");
     }
@@ -75,7 +84,10 @@ mod tests {
     fn ours_is_not_inherited() {
         let pair = |name: &str| (OsString::from(name), OsString::from("x"));
         let given = ["PATH", "ASPIRE_PARAM_KEY", "ASPIRE_HOST_RUN"].map(pair);
-        assert_eq!(inherited(given.into_iter()).into_iter().collect::<Vec<_>>(), [pair("PATH")]);
+        assert_eq!(
+            inherited(given.into_iter()).into_iter().collect::<Vec<_>>(),
+            [pair("PATH")]
+        );
     }
 
     #[test]
@@ -83,7 +95,13 @@ mod tests {
         let path = OsStr::new("/nowhere:/usr/bin:/bin");
         assert!(find_program("sh", Path::new("/"), Some(path)).is_some());
         assert!(find_program("bin/sh", Path::new("/"), None).is_some());
-        assert_eq!(find_program("no-such-program", Path::new("/"), Some(path)), None);
-        assert_eq!(find_program("/etc/passwd", Path::new("/"), Some(path)), None);
+        assert_eq!(
+            find_program("no-such-program", Path::new("/"), Some(path)),
+            None
+        );
+        assert_eq!(
+            find_program("/etc/passwd", Path::new("/"), Some(path)),
+            None
+        );
     }
 }

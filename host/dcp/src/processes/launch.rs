@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::ObjectKey;
-use aspire_api::aspire::{Aspire, Prepare, PrivateFile, WorkloadEndpoint};
+use aspire_api::aspire::{Aspire, Prepare, WorkloadEndpoint};
 use aspire_api::executable::Executable;
 use aspire_api::service::Protocol;
 use tokio::sync::watch;
 
 use super::environment::{find_program, parse_file};
+use super::files::{make_folders, remove_files, write_files};
 use super::run::run;
 use super::tree::Tree;
 use crate::clock::Timestamp;
@@ -61,7 +62,10 @@ pub(crate) async fn launch(
     mut cancel: watch::Receiver<bool>,
     slot: Slot,
 ) {
-    let key = ObjectKey::new(aspire_api::Kind::Executable, executable.metadata.name.clone());
+    let key = ObjectKey::new(
+        aspire_api::Kind::Executable,
+        executable.metadata.name.clone(),
+    );
     let log = context.log(&key);
     let failed = |message: String| {
         let message = context.redactor.text(&message);
@@ -80,7 +84,11 @@ pub(crate) async fn launch(
     let (env, folder) = (ready.spawn.env.clone(), ready.spawn.directory.clone());
     let user = ready.spawn.user.clone();
     // Not cancelled from here on: it is quick, and what it starts has to be known.
-    let spawned = match context.spawner.start(key.to_string(), ready.spawn, ready.reserved).await {
+    let spawned = match context
+        .spawner
+        .start(key.to_string(), ready.spawn, ready.reserved)
+        .await
+    {
         Ok(spawned) => spawned,
         Err(error) => return failed(format!("{program}: {error}")),
     };
@@ -90,13 +98,27 @@ pub(crate) async fn launch(
         roots: vec![spawned.id],
         run: context.config.run.clone(),
         object: key.to_string(),
+        pipes: spawned.pipes,
         ask: ready.ask,
     };
-    let live = Process { tree, env, folder, user, serving: ready.serving };
+    let live = Process {
+        tree,
+        env,
+        folder,
+        user,
+        serving: ready.serving,
+    };
     // A launch happens once, so the slot is empty.
     let _ = slot.set(Live::Process(live));
     let (at, pid) = (Timestamp::now(), Some(spawned.id.pid));
-    context.tell(&key, Report::Started(Started { at, pid, addresses: ready.addresses }));
+    context.tell(
+        &key,
+        Report::Started(Started {
+            at,
+            pid,
+            addresses: ready.addresses,
+        }),
+    );
     let code = spawned.exit.wait().await;
     let at = Timestamp::now();
     log.drained(DRAIN).await;
@@ -106,7 +128,14 @@ pub(crate) async fn launch(
         Ok(code) => format!("ended with exit code {code}"),
         Err(error) => format!("its end was not seen: {error}"),
     };
-    context.tell(&key, Report::Ended(Ended { at, code: code.ok(), note }));
+    context.tell(
+        &key,
+        Report::Ended(Ended {
+            at,
+            code: code.ok(),
+            note,
+        }),
+    );
 }
 
 async fn prepare(
@@ -138,17 +167,28 @@ async fn prepare(
     for file in &spec.env_files {
         let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
         let variables = parse_file(&text).map_err(|error| format!("{file}: {error}"))?;
-        env.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        env.extend(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
     }
     for variable in &spec.env {
-        env.insert(variable.name.clone().into(), scope.resolve(&variable.value).await?.into());
+        env.insert(
+            variable.name.clone().into(),
+            scope.resolve(&variable.value).await?.into(),
+        );
     }
     let marks = [
         (identity::RUN_VARIABLE, context.config.run.clone()),
         (identity::OBJECT_VARIABLE, key.to_string()),
         (identity::CREATOR_VARIABLE, context.creator.clone()),
     ];
-    env.extend(marks.into_iter().map(|(name, value)| (name.into(), value.into())));
+    env.extend(
+        marks
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
 
     let path = env.get(std::ffi::OsStr::new("PATH")).cloned();
     let find = |name: &str| find_program(name, &folder, path.as_deref());
@@ -166,7 +206,10 @@ async fn prepare(
     let env: Vec<_> = env.into_iter().collect();
     let spawn = |program: PathBuf, name: String, args: Vec<String>, stdin: bool| Spawn {
         program,
-        args: std::iter::once(name).chain(args).map(OsString::from).collect(),
+        args: std::iter::once(name)
+            .chain(args)
+            .map(OsString::from)
+            .collect(),
         env: env.clone(),
         directory: folder.clone(),
         stdin,
@@ -177,7 +220,10 @@ async fn prepare(
         context.tell(key, Report::Progress(Stage::Building, note));
         let program = find(name).ok_or_else(|| missing(name))?;
         // Building needs nobody else's rights, and its results belong to whoever runs the host.
-        let request = Spawn { user: None, ..spawn(program, name.clone(), args.to_vec(), false) };
+        let request = Spawn {
+            user: None,
+            ..spawn(program, name.clone(), args.to_vec(), false)
+        };
         step(context, key, "the build", request, Vec::new()).await?;
     }
     for prepare in &aspire.prepare {
@@ -202,11 +248,19 @@ async fn prepare(
     let name = scope.resolve(&spec.executable_path).await?;
     let args = scope.resolve_all(&spec.args).await?;
     let program = find(&name).ok_or_else(|| missing(&name))?;
-    Ok(Ready { spawn: spawn(program, name, args, false), reserved, addresses, serving, ask })
+    Ok(Ready {
+        spawn: spawn(program, name, args, false),
+        reserved,
+        addresses,
+        serving,
+        ask,
+    })
 }
 
 fn find_user(aspire: &Aspire) -> Result<Option<User>, String> {
-    let Some(name) = aspire.run_as.as_ref().filter(|_| os::is_root()) else { return Ok(None) };
+    let Some(name) = aspire.run_as.as_ref().filter(|_| os::is_root()) else {
+        return Ok(None);
+    };
     os::find_user(name)
         .map(Some)
         .ok_or_else(|| format!("it runs as user {name}, who does not exist on this machine"))
@@ -220,7 +274,11 @@ fn working_folder(context: &Context, wanted: Option<&str>) -> Result<PathBuf, St
     Ok(folder)
 }
 
-type Ports = (BTreeMap<String, u16>, BTreeMap<String, SocketAddr>, Vec<Reservation>);
+type Ports = (
+    BTreeMap<String, u16>,
+    BTreeMap<String, SocketAddr>,
+    Vec<Reservation>,
+);
 
 /// Private ports: given ones are checked, others chosen; all are held until the start.
 async fn take_ports(
@@ -236,13 +294,18 @@ async fn take_ports(
             context.tell(key, Report::Progress(Stage::Starting, wait));
         }
         let view = context.book.allocated(&endpoint.service).await?;
-        let fixed = endpoint.target_port.or(view.port.filter(|_| view.proxyless));
+        let fixed = endpoint
+            .target_port
+            .or(view.port.filter(|_| view.proxyless));
         let reservation = match fixed {
             None => ports::reserve(endpoint.protocol).map_err(|error| error.to_string())?,
             Some(port) => ports::reserve_this(port, endpoint.protocol).map_err(|_| {
                 let holder = os::port_holder(port, udp);
                 let holder = holder.as_deref().unwrap_or("somebody else");
-                format!("endpoint {}: port {port} is in use by {holder}", endpoint.name)
+                format!(
+                    "endpoint {}: port {port} is in use by {holder}",
+                    endpoint.name
+                )
             })?,
         };
         serving.insert(endpoint.service.clone(), reservation.port);
@@ -251,112 +314,6 @@ async fn take_ports(
         reserved.push(reservation);
     }
     Ok((serving, addresses, reserved))
-}
-
-/// A path below a folder, whatever the key says.
-fn below(folder: &Path, key: &str) -> Result<PathBuf, String> {
-    let plain = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
-    if key.is_empty() || !plain {
-        return Err(format!("`{key}` is not a relative path"));
-    }
-    Ok(folder.join(key))
-}
-
-/// A folder for its owner only.
-fn private_folder(path: &Path, user: Option<&User>) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)?;
-    user.map_or(Ok(()), |user| os::give_to(path, user))
-}
-
-fn make_folders(
-    context: &Context,
-    key: &ObjectKey,
-    aspire: &Aspire,
-    user: Option<&User>,
-) -> Result<(), String> {
-    let base = &context.config.data_folder;
-    let files = base.join("files").join(&key.name);
-    // What a dead run left there is out of date.
-    if files.exists() {
-        fs::remove_dir_all(&files).map_err(|error| format!("{}: {error}", files.display()))?;
-    }
-    let data = base.join("data").join(&key.name);
-    let folders = [(&files, !aspire.files.is_empty()), (&data, !aspire.data_folders.is_empty())];
-    for (folder, _) in folders.iter().filter(|(_, needed)| *needed) {
-        if let (Some(user), Some(parent)) = (user, folder.parent()) {
-            // Passed through by other users, but not to be listed by them.
-            fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
-            open_path(base, parent);
-            os::may_traverse(folder, user).map_err(|closed| {
-                format!("user {} may not pass through {}", user.name, closed.display())
-            })?;
-        }
-        private_folder(folder, user).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    for name in &aspire.data_folders {
-        let folder = below(&data, name)?;
-        private_folder(&folder, user).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    Ok(())
-}
-
-/// Lets others pass through our own folders.
-#[cfg(unix)]
-fn open_path(base: &Path, folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    for part in folder.ancestors().take_while(|part| part.starts_with(base)) {
-        let _ = fs::set_permissions(part, fs::Permissions::from_mode(0o711));
-    }
-}
-
-#[cfg(not(unix))]
-fn open_path(_: &Path, _: &Path) {}
-
-async fn write_files(
-    scope: &Scope<'_>,
-    aspire: &Aspire,
-    user: Option<&User>,
-) -> Result<(), String> {
-    let Some(base) = &scope.files else { return Ok(()) };
-    for (key, file) in &aspire.files {
-        let path = below(base, key)?;
-        let contents = match &file.source {
-            Some(source) => fs::read(source).map_err(|error| format!("{source}: {error}"))?,
-            None => scope.resolve(&file.contents).await?.into_bytes(),
-        };
-        write_file(base, &path, file, &contents, user)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn write_file(
-    base: &Path,
-    path: &Path,
-    file: &PrivateFile,
-    contents: &[u8],
-    user: Option<&User>,
-) -> std::io::Result<()> {
-    if let Some(parent) = path.parent().filter(|parent| *parent != base) {
-        private_folder(parent, user)?;
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    std::io::Write::write_all(&mut options.open(path)?, contents)?;
-    #[cfg(unix)]
-    {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(file.mode & 0o7777);
-        fs::set_permissions(path, mode)?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    user.map_or(Ok(()), |user| os::give_to(path, user))
 }
 
 async fn is_done(scope: &Scope<'_>, folder: &Path, prepare: &Prepare) -> Result<bool, String> {
@@ -392,12 +349,10 @@ pub(crate) async fn clean(context: &Context, key: &ObjectKey, slot: &Slot, stopp
         && !stopped
     {
         let mut force = context.force.subscribe();
-        process.tree.end(&context.scanner, Duration::from_secs(1), &mut force).await;
+        process
+            .tree
+            .end(&context.scanner, Duration::from_secs(1), &mut force)
+            .await;
     }
-    let files = context.config.data_folder.join("files").join(&key.name);
-    if let Err(error) = fs::remove_dir_all(&files)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(path = %files.display(), %error, "private files stay");
-    }
+    remove_files(context, key);
 }

@@ -35,12 +35,15 @@ pub(crate) async fn run(
     let spawned = spawner.start(object, request, Vec::new()).await?;
     let mut group = Group(Some(spawned.id));
     let mut pumps = JoinSet::new();
-    for (stream, pipe) in
-        [(OutputStream::Stdout, spawned.stdout), (OutputStream::Stderr, spawned.stderr)]
-    {
+    for (stream, pipe) in [
+        (OutputStream::Stdout, spawned.stdout),
+        (OutputStream::Stderr, spawned.stderr),
+    ] {
         let output = Arc::clone(&output);
         pumps.spawn(async move {
-            let Ok(mut reader) = os::Reader::new(pipe) else { return };
+            let Ok(mut reader) = os::Reader::new(pipe) else {
+                return;
+            };
             let mut buffer = vec![0; 16 << 10];
             while reader.ready().await.is_ok() {
                 match reader.try_read(&mut buffer) {
@@ -93,6 +96,11 @@ impl LastWords {
 
 /// The last line of a text that says something, shortened.
 pub(crate) fn last_line(text: &str) -> String {
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     line.chars().take(200).collect()
 }

@@ -35,7 +35,9 @@ impl Spawner {
     /// Starts the thread.
     pub(crate) fn new(journal: Journal) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
-        thread::Builder::new().name("spawner".to_owned()).spawn(move || work(journal, &waiting))?;
+        thread::Builder::new()
+            .name("spawner".to_owned())
+            .spawn(move || work(journal, &waiting))?;
         Ok(Self { jobs })
     }
 
@@ -48,7 +50,12 @@ impl Spawner {
     ) -> io::Result<Spawned> {
         let (reply, answer) = oneshot::channel();
         let request = Box::new(request);
-        self.send(Job::Start { object, request, reserved, reply })?;
+        self.send(Job::Start {
+            object,
+            request,
+            reserved,
+            reply,
+        })?;
         answer.await.map_err(|_| ended())?
     }
 
@@ -82,20 +89,37 @@ fn work(mut journal: Journal, waiting: &mpsc::Receiver<Job>) {
         for job in jobs {
             let recorded = match &recorded {
                 Ok(()) => Ok(()),
-                Err(error) => {
-                    Err(io::Error::new(error.kind(), format!("cannot record the start: {error}")))
-                }
+                Err(error) => Err(io::Error::new(
+                    error.kind(),
+                    format!("cannot record the start: {error}"),
+                )),
             };
             match job {
                 Job::Note { reply, .. } => drop(reply.send(recorded)),
-                Job::Start { object, request, reserved, reply } => {
+                Job::Start {
+                    object,
+                    request,
+                    reserved,
+                    reply,
+                } => {
                     let started = recorded.and_then(|()| {
                         drop(reserved);
                         os::spawn(&request)
                     });
-                    if let Ok(Spawned { id: Identity { pid, start }, .. }) = started {
+                    if let Ok(Spawned {
+                        id: Identity { pid, start },
+                        pipes,
+                        ..
+                    }) = &started
+                    {
+                        let (pid, start, pipes) = (*pid, *start, pipes.clone());
                         // Not being able to is no reason to end it: it carries our mark as well.
-                        let _ = journal.add(&[Entry::Process { of: object, pid, start }]);
+                        let _ = journal.add(&[Entry::Process {
+                            of: object,
+                            pid,
+                            start,
+                            pipes,
+                        }]);
                     }
                     if let Err(Ok(unwanted)) = reply.send(started) {
                         os::end_group(unwanted.id, os::Urgency::Force);

@@ -1,8 +1,9 @@
 //! All that came of a process: its group, its session, its descendants, and everything that
 //! carries our mark in its environment.
 //!
-//! Whoever forks twice, starts a session of its own and closes everything still has an ancestor
-//! that is ours (orphans come to us) or the mark, most likely both.
+//! Whoever forks twice, starts a session of its own and forgets its environment still writes into
+//! our pipes. Whoever closes those, too, has at least come to us as an orphan, and is ended with
+//! the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,28 +25,62 @@ const ROUNDS: usize = 50;
 pub(crate) struct Snapshot {
     entries: Vec<Entry>,
     marks: BTreeMap<u32, BTreeMap<String, String>>,
+    pipes: BTreeMap<u32, Vec<u64>>,
 }
 
 impl Snapshot {
     /// Looks now; takes a few milliseconds.
     pub(crate) fn take() -> Self {
         let entries = os::table();
-        let marks = entries
-            .iter()
-            .filter(|entry| !entry.zombie)
+        let alive = || entries.iter().filter(|entry| !entry.zombie);
+        let pipes = alive()
+            .map(|entry| (entry.id.pid, os::output_pipes(entry.id.pid)))
+            .filter(|(_, pipes)| !pipes.is_empty())
+            .collect();
+        let marks = alive()
             .filter_map(|entry| {
                 let marks = marks(&os::environment_of(entry.id.pid)?);
                 (!marks.is_empty()).then_some((entry.id.pid, marks))
             })
             .collect();
-        Self { entries, marks }
+        Self {
+            entries,
+            marks,
+            pipes,
+        }
     }
 
     /// Processes with a mark of which something is true.
-    pub(crate) fn marked(&self, is_it: impl Fn(&BTreeMap<String, String>) -> bool) -> Vec<Identity> {
+    pub(crate) fn marked(
+        &self,
+        is_it: impl Fn(&BTreeMap<String, String>) -> bool,
+    ) -> Vec<Identity> {
         let alive = self.entries.iter().filter(|entry| !entry.zombie);
         alive
             .filter(|entry| self.marks.get(&entry.id.pid).is_some_and(&is_it))
+            .map(|entry| entry.id)
+            .collect()
+    }
+
+    /// Processes that write into one of some pipes.
+    pub(crate) fn writing(&self, into: &[u64]) -> Vec<Identity> {
+        let writes = |entry: &&Entry| {
+            let pipes = self.pipes.get(&entry.id.pid);
+            pipes.into_iter().flatten().any(|pipe| into.contains(pipe))
+        };
+        self.entries
+            .iter()
+            .filter(writes)
+            .map(|entry| entry.id)
+            .collect()
+    }
+
+    /// Orphans that came to us.
+    pub(crate) fn adopted(&self) -> Vec<Identity> {
+        let adopted = |entry: &&Entry| !entry.zombie && os::is_adopted(entry);
+        self.entries
+            .iter()
+            .filter(adopted)
             .map(|entry| entry.id)
             .collect()
     }
@@ -54,8 +89,11 @@ impl Snapshot {
     /// when they themselves have ended, those in `also`, and all descendants. Never ourselves nor
     /// an ancestor of ours.
     pub(crate) fn family(&self, roots: &[Identity], also: &[Identity]) -> Vec<Identity> {
-        let by_pid: BTreeMap<u32, &Entry> =
-            self.entries.iter().map(|entry| (entry.id.pid, entry)).collect();
+        let by_pid: BTreeMap<u32, &Entry> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.id.pid, entry))
+            .collect();
         let mut spared = BTreeSet::new();
         let mut ancestor = std::process::id();
         while ancestor != 0 && spared.insert(ancestor) {
@@ -70,9 +108,7 @@ impl Snapshot {
         let mut family: BTreeSet<u32> = self
             .entries
             .iter()
-            .filter(|entry| {
-                also.contains(&entry.id) || roots.iter().any(|root| is_of(entry, root))
-            })
+            .filter(|entry| also.contains(&entry.id) || roots.iter().any(|root| is_of(entry, root)))
             .map(|entry| entry.id.pid)
             .filter(|pid| !spared.contains(pid))
             .collect();
@@ -124,7 +160,9 @@ impl Scanner {
         let mut last = self.last.lock().await;
         if last.0 < ticket {
             let begun = self.asked.load(Ordering::SeqCst);
-            let snapshot = tokio::task::spawn_blocking(Snapshot::take).await.unwrap_or_default();
+            let snapshot = tokio::task::spawn_blocking(Snapshot::take)
+                .await
+                .unwrap_or_default();
             *last = (begun, Arc::new(snapshot));
         }
         Arc::clone(&last.1)
@@ -140,6 +178,8 @@ pub(crate) struct Tree {
     pub(crate) run: String,
     /// Value of the object's mark.
     pub(crate) object: String,
+    /// The pipes that it was given for its output.
+    pub(crate) pipes: Vec<u64>,
     /// How it is asked to end.
     pub(crate) ask: Urgency,
 }
@@ -147,11 +187,12 @@ pub(crate) struct Tree {
 impl Tree {
     async fn members(&self, scanner: &Scanner) -> Vec<Identity> {
         let snapshot = scanner.snapshot().await;
-        let marked = snapshot.marked(|marks| {
+        let mut also = snapshot.marked(|marks| {
             marks.get(crate::identity::RUN_VARIABLE) == Some(&self.run)
                 && marks.get(crate::identity::OBJECT_VARIABLE) == Some(&self.object)
         });
-        snapshot.family(&self.roots, &marked)
+        also.extend(snapshot.writing(&self.pipes));
+        snapshot.family(&self.roots, &also)
     }
 
     /// Asks all to end, waits for as long as the grace lasts, then forces what is left. False:
@@ -220,7 +261,13 @@ mod tests {
     use super::*;
 
     fn entry(pid: u32, parent: u32, session: u32, start: u64) -> Entry {
-        Entry { id: Identity { pid, start }, parent, group: session, session, zombie: false }
+        Entry {
+            id: Identity { pid, start },
+            parent,
+            group: session,
+            session,
+            zombie: false,
+        }
     }
 
     fn pids(family: Vec<Identity>) -> Vec<u32> {
@@ -234,26 +281,34 @@ mod tests {
             entries: vec![
                 entry(1, 0, 1, 0),
                 entry(me, 1, 1, 5),
-                entry(1_000_001, me, 1_000_001, 10),      // a root
+                entry(1_000_001, me, 1_000_001, 10), // a root
                 entry(1_000_002, 1_000_001, 1_000_002, 11), // its child in its own session
                 entry(1_000_003, 1_000_002, 1_000_003, 12), // and a grandchild
-                entry(1_000_004, me, 1_000_009, 13),      // an orphan of a root that has ended
-                entry(1_000_005, 1, 1_000_005, 14),       // a stranger
+                entry(1_000_004, me, 1_000_009, 13), // an orphan of a root that has ended
+                entry(1_000_005, 1, 1_000_005, 14),  // a stranger
                 entry(1_000_006, 1_000_005, 1_000_005, 15),
             ],
-            marks: BTreeMap::new(),
+            ..Snapshot::default()
         };
         let root = |pid, start| Identity { pid, start };
         assert_eq!(
             pids(snapshot.family(&[root(1_000_001, 10)], &[])),
             [1_000_001, 1_000_002, 1_000_003]
         );
-        assert_eq!(pids(snapshot.family(&[root(1_000_009, 9)], &[])), [1_000_004]);
+        assert_eq!(
+            pids(snapshot.family(&[root(1_000_009, 9)], &[])),
+            [1_000_004]
+        );
         assert!(snapshot.family(&[root(1_000_009, 14)], &[]).is_empty());
         // The stranger has the number of a root of ours that has ended.
         assert!(snapshot.family(&[root(1_000_005, 3)], &[]).is_empty());
         // Never ourselves, nor init, whatever the marks say.
-        assert!(snapshot.family(&[root(me, 5), root(1, 0)], &[root(me, 5)]).iter().all(|id| id.pid > 1 && id.pid != me));
+        assert!(
+            snapshot
+                .family(&[root(me, 5), root(1, 0)], &[root(me, 5)])
+                .iter()
+                .all(|id| id.pid > 1 && id.pid != me)
+        );
     }
 
     #[test]

@@ -64,8 +64,10 @@ async fn connect(backends: &Backends) -> io::Result<TcpStream> {
     let mut pause = Duration::from_millis(10);
     let mut attempts = 0;
     loop {
-        let backend =
-            backends.wait(deadline).await.ok_or_else(|| io::Error::from(io::ErrorKind::TimedOut))?;
+        let backend = backends
+            .wait(deadline)
+            .await
+            .ok_or_else(|| io::Error::from(io::ErrorKind::TimedOut))?;
         let mut refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         for address in dialled(backend.address) {
             match timeout(DIAL, TcpStream::connect(address)).await {

@@ -84,7 +84,11 @@ async fn parked_until_there_is_a_backend() {
 #[tokio::test]
 async fn a_workload_that_listens_late() {
     let (address, backends) = relayed().await;
-    let place = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let place = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     backends.set(&[place]);
     let early = tokio::spawn(name(address));
     tokio::task::yield_now().await;
@@ -150,7 +154,10 @@ async fn datagrams() {
     let mut buffer = [0; 100];
     for _ in 0..2 {
         let (length, from) = server.recv_from(&mut buffer).await.unwrap();
-        server.send_to(&buffer[..length].to_ascii_uppercase(), from).await.unwrap();
+        server
+            .send_to(&buffer[..length].to_ascii_uppercase(), from)
+            .await
+            .unwrap();
     }
     for (client, text) in clients.iter().zip(["ONE", "TWO"]) {
         let (length, from) = client.recv_from(&mut buffer).await.unwrap();

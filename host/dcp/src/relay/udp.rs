@@ -68,7 +68,10 @@ async fn relay(
     backends: &Backends,
 ) -> io::Result<()> {
     let missing = || io::Error::from(io::ErrorKind::TimedOut);
-    let backend = backends.wait(Instant::now() + PATIENCE).await.ok_or_else(missing)?;
+    let backend = backends
+        .wait(Instant::now() + PATIENCE)
+        .await
+        .ok_or_else(missing)?;
     let local = match backend.address {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),

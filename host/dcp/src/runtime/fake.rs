@@ -63,7 +63,11 @@ impl Default for FakeEngine {
 impl FakeEngine {
     /// With all images there, on this machine.
     pub fn new() -> Self {
-        Self { state: Arc::default(), changed: watch::Sender::new(0), dials: true }
+        Self {
+            state: Arc::default(),
+            changed: watch::Sender::new(0),
+            dials: true,
+        }
     }
 
     /// As one in a virtual machine.
@@ -84,7 +88,11 @@ impl FakeEngine {
 
     /// The next call of a kind (`create`, `start`, `pull` …) fails; may be said several times.
     pub fn fail(&self, call: &'static str, error: EngineError) {
-        self.state().faults.entry(call).or_default().push_back(error);
+        self.state()
+            .faults
+            .entry(call)
+            .or_default()
+            .push_back(error);
     }
 
     /// From now on it doesn't answer, or does again.
@@ -144,7 +152,12 @@ impl FakeEngine {
     /// All networks and volumes, by name.
     pub fn materials(&self) -> Vec<String> {
         let state = self.state();
-        state.networks.keys().chain(state.volumes.keys()).cloned().collect()
+        state
+            .networks
+            .keys()
+            .chain(state.volumes.keys())
+            .cloned()
+            .collect()
     }
 
     /// Every call that was made: kind and argument.
@@ -154,10 +167,17 @@ impl FakeEngine {
 
     /// Something that is there from before.
     pub fn put_container(&self, id: &str, labels: BTreeMap<String, String>) {
-        let request =
-            ContainerRequest { name: id.to_owned(), labels, ..ContainerRequest::default() };
-        let container =
-            FakeContainer { request, state: "running", exit_code: None, output: Vec::new() };
+        let request = ContainerRequest {
+            name: id.to_owned(),
+            labels,
+            ..ContainerRequest::default()
+        };
+        let container = FakeContainer {
+            request,
+            state: "running",
+            exit_code: None,
+            output: Vec::new(),
+        };
         self.change(|state| state.containers.insert(id.to_owned(), container));
     }
 
@@ -186,16 +206,25 @@ impl FakeEngine {
 }
 
 fn unreachable() -> EngineError {
-    EngineError::Unreachable { address: "fake".to_owned(), cause: "it is down".to_owned() }
+    EngineError::Unreachable {
+        address: "fake".to_owned(),
+        cause: "it is down".to_owned(),
+    }
 }
 
 impl State {
     fn container(&mut self, id: &str) -> Result<&mut FakeContainer, EngineError> {
-        let id = match self.containers.iter().find(|(_, found)| found.request.name == id) {
+        let id = match self
+            .containers
+            .iter()
+            .find(|(_, found)| found.request.name == id)
+        {
             Some((id, _)) => id.clone(),
             None => id.to_owned(),
         };
-        self.containers.get_mut(&id).ok_or(EngineError::NotFound(id))
+        self.containers
+            .get_mut(&id)
+            .ok_or(EngineError::NotFound(id))
     }
 
     fn end(&mut self, id: &str, code: i32, silently: bool) {
@@ -267,9 +296,14 @@ impl ContainerEngine for FakeEngine {
         request: &'a NetworkRequest,
     ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
         self.call("ensure_network", &request.name, |state| {
-            state.networks.insert(request.name.clone(), request.labels.clone());
+            state
+                .networks
+                .insert(request.name.clone(), request.labels.clone());
             // Every address of 127.0.0.0/8 is this machine's.
-            Ok(NetworkInfo { id: request.name.clone(), gateways: vec!["127.77.0.1".to_owned()] })
+            Ok(NetworkInfo {
+                id: request.name.clone(),
+                gateways: vec!["127.77.0.1".to_owned()],
+            })
         })
     }
 
@@ -327,7 +361,9 @@ impl ContainerEngine for FakeEngine {
         self.call("inspect", id, |state| {
             let found = state.container(id)?;
             let ports = found.request.ports.iter().map(|port| {
-                let number = port.host_port.unwrap_or(40_000 + port.container_port % 10_000);
+                let number = port
+                    .host_port
+                    .unwrap_or(40_000 + port.container_port % 10_000);
                 ((port.container_port, port.protocol.to_owned()), number)
             });
             let networks = found.request.networks.iter();
@@ -338,7 +374,9 @@ impl ContainerEngine for FakeEngine {
                 exit_code: found.exit_code,
                 error: String::new(),
                 out_of_memory: false,
-                addresses: networks.map(|(name, _)| (name.clone(), "127.78.0.1".to_owned())).collect(),
+                addresses: networks
+                    .map(|(name, _)| (name.clone(), "127.78.0.1".to_owned()))
+                    .collect(),
                 ports: ports.collect(),
                 labels: found.request.labels.clone(),
             })
@@ -402,7 +440,10 @@ impl ContainerEngine for FakeEngine {
         self.call("exec", id, |state| {
             let program = command.first().map(String::as_str).unwrap_or_default();
             let exit_code = state.execs.get(program).copied().unwrap_or(0);
-            Ok(ExecOutcome { exit_code, output: format!("{program} says {exit_code}\n") })
+            Ok(ExecOutcome {
+                exit_code,
+                output: format!("{program} says {exit_code}\n"),
+            })
         })
     }
 
@@ -413,21 +454,26 @@ impl ContainerEngine for FakeEngine {
     ) -> BoxStream<'a, Result<EngineEvent, EngineError>> {
         let broken = self.state().broken_streams;
         let since = since_nano.unwrap_or(0);
-        stream::unfold((self.changed.subscribe(), since), move |(mut changed, since)| async move {
-            loop {
-                changed.borrow_and_update();
-                {
-                    let state = self.state();
-                    if state.down || state.broken_streams > broken {
-                        return None;
+        stream::unfold(
+            (self.changed.subscribe(), since),
+            move |(mut changed, since)| async move {
+                loop {
+                    changed.borrow_and_update();
+                    {
+                        let state = self.state();
+                        if state.down || state.broken_streams > broken {
+                            return None;
+                        }
+                        if let Some(event) =
+                            state.events.iter().find(|event| event.time_nano > since)
+                        {
+                            return Some((Ok(event.clone()), (changed, event.time_nano)));
+                        }
                     }
-                    if let Some(event) = state.events.iter().find(|event| event.time_nano > since) {
-                        return Some((Ok(event.clone()), (changed, event.time_nano)));
-                    }
+                    changed.changed().await.ok()?;
                 }
-                changed.changed().await.ok()?;
-            }
-        })
+            },
+        )
         .boxed()
     }
 
@@ -436,7 +482,9 @@ impl ContainerEngine for FakeEngine {
         label: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>> {
         self.call("leftovers", label, move |state| {
-            let (key, value) = label.split_once('=').map_or((label, None), |(k, v)| (k, Some(v)));
+            let (key, value) = label
+                .split_once('=')
+                .map_or((label, None), |(k, v)| (k, Some(v)));
             let fits = |labels: &BTreeMap<String, String>| match value {
                 None => labels.contains_key(key),
                 Some(value) => labels.get(key).is_some_and(|found| found == value),
@@ -450,10 +498,14 @@ impl ContainerEngine for FakeEngine {
             let containers = state.containers.iter().map(|(id, found)| {
                 leftover("container", id, &found.request.name, &found.request.labels)
             });
-            let networks =
-                state.networks.iter().map(|(name, labels)| leftover("network", name, name, labels));
-            let volumes =
-                state.volumes.iter().map(|(name, labels)| leftover("volume", name, name, labels));
+            let networks = state
+                .networks
+                .iter()
+                .map(|(name, labels)| leftover("network", name, name, labels));
+            let volumes = state
+                .volumes
+                .iter()
+                .map(|(name, labels)| leftover("volume", name, name, labels));
             let all = containers.chain(networks).chain(volumes);
             Ok(all.filter(|leftover| fits(&leftover.labels)).collect())
         })

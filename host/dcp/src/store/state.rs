@@ -79,7 +79,10 @@ impl Core {
     /// # Errors
     /// It doesn't exist.
     pub fn get(&self, key: &ObjectKey) -> Result<Arc<Object>, StoreError> {
-        self.objects.get(key).cloned().ok_or_else(|| StoreError::NotFound(key.clone()))
+        self.objects
+            .get(key)
+            .cloned()
+            .ok_or_else(|| StoreError::NotFound(key.clone()))
     }
 
     /// All of them, by kind and name.
@@ -92,11 +95,16 @@ impl Core {
     /// # Errors
     /// Some of them were forgotten already.
     pub fn events_after(&self, revision: u64) -> Result<Vec<Event>, Gone> {
-        let oldest = self.history.front().map_or(self.revision + 1, |event| event.revision);
+        let oldest = self
+            .history
+            .front()
+            .map_or(self.revision + 1, |event| event.revision);
         if revision + 1 < oldest {
             return Err(Gone { oldest });
         }
-        let start = self.history.partition_point(|event| event.revision <= revision);
+        let start = self
+            .history
+            .partition_point(|event| event.revision <= revision);
         Ok(self.history.range(start..).cloned().collect())
     }
 
@@ -180,9 +188,16 @@ impl Core {
     fn expected(&self, object: &Object) -> Result<Arc<Object>, StoreError> {
         let key = object.key();
         let old = self.get(&key)?;
-        let (is, expected) = (&old.metadata().resource_version, &object.metadata().resource_version);
+        let (is, expected) = (
+            &old.metadata().resource_version,
+            &object.metadata().resource_version,
+        );
         if !expected.is_empty() && is != expected {
-            return Err(StoreError::Conflict { key, is: is.clone(), expected: expected.clone() });
+            return Err(StoreError::Conflict {
+                key,
+                is: is.clone(),
+                expected: expected.clone(),
+            });
         }
         Ok(old)
     }
@@ -194,8 +209,12 @@ impl Core {
         metadata.uid.clone_from(&kept.uid);
         metadata.resource_version.clone_from(&kept.resource_version);
         metadata.generation = kept.generation;
-        metadata.creation_timestamp.clone_from(&kept.creation_timestamp);
-        metadata.deletion_timestamp.clone_from(&kept.deletion_timestamp);
+        metadata
+            .creation_timestamp
+            .clone_from(&kept.creation_timestamp);
+        metadata
+            .deletion_timestamp
+            .clone_from(&kept.deletion_timestamp);
         if new == **old {
             return Arc::clone(old);
         }
@@ -209,10 +228,19 @@ impl Core {
     }
 
     fn remove(&mut self, last: &Arc<Object>) -> Arc<Object> {
-        self.commit(EventKind::Deleted, last.as_ref().clone(), Some(Arc::clone(last)))
+        self.commit(
+            EventKind::Deleted,
+            last.as_ref().clone(),
+            Some(Arc::clone(last)),
+        )
     }
 
-    fn commit(&mut self, kind: EventKind, mut object: Object, before: Option<Arc<Object>>) -> Arc<Object> {
+    fn commit(
+        &mut self,
+        kind: EventKind,
+        mut object: Object,
+        before: Option<Arc<Object>>,
+    ) -> Arc<Object> {
         self.revision += 1;
         object.metadata_mut().resource_version = self.revision.to_string();
         let (key, object) = (object.key(), Arc::new(object));
@@ -224,7 +252,12 @@ impl Core {
             self.history.pop_front();
         }
         let stored = Arc::clone(&object);
-        self.history.push_back(Event { revision: self.revision, kind, object, before });
+        self.history.push_back(Event {
+            revision: self.revision,
+            kind,
+            object,
+            before,
+        });
         stored
     }
 }
@@ -242,7 +275,13 @@ fn set_status_of(object: &mut Object, other: Option<&Object>) {
             }
         };
     }
-    take!(ContainerNetwork, ContainerVolume, Service, Container, Executable);
+    take!(
+        ContainerNetwork,
+        ContainerVolume,
+        Service,
+        Container,
+        Executable
+    );
 }
 
 fn same_spec(one: &Object, other: &Object) -> bool {
@@ -254,5 +293,12 @@ fn same_spec(one: &Object, other: &Object) -> bool {
             }
         };
     }
-    compare!(ContainerNetwork, ContainerVolume, Service, Endpoint, Container, Executable)
+    compare!(
+        ContainerNetwork,
+        ContainerVolume,
+        Service,
+        Endpoint,
+        Container,
+        Executable
+    )
 }

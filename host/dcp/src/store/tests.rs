@@ -4,7 +4,10 @@ use aspire_api::{Kind, ObjectMeta};
 use super::*;
 
 fn executable(name: &str) -> Executable {
-    let mut object = Executable { metadata: ObjectMeta::of(name, name), ..Default::default() };
+    let mut object = Executable {
+        metadata: ObjectMeta::of(name, name),
+        ..Default::default()
+    };
     object.spec.executable_path = "/bin/true".to_owned();
     object
 }
@@ -20,13 +23,24 @@ fn create_gives_identity_and_drops_status() {
     object.status.state = ExecutableState::Running;
     let created = store.create(object.clone().into()).unwrap();
     let metadata = created.metadata();
-    assert_eq!((metadata.resource_version.as_str(), metadata.generation), ("1", 1));
+    assert_eq!(
+        (metadata.resource_version.as_str(), metadata.generation),
+        ("1", 1)
+    );
     assert_eq!(metadata.uid.len(), 36);
     assert_eq!(&metadata.uid[14..15], "4");
-    let Object::Executable(created) = created.as_ref() else { panic!() };
+    let Object::Executable(created) = created.as_ref() else {
+        panic!()
+    };
     assert_eq!(created.status, Default::default());
-    assert_eq!(store.create(object.into()), Err(StoreError::Exists(key("a"))));
-    assert!(matches!(store.create(executable("").into()), Err(StoreError::Invalid { .. })));
+    assert_eq!(
+        store.create(object.into()),
+        Err(StoreError::Exists(key("a")))
+    );
+    assert!(matches!(
+        store.create(executable("").into()),
+        Err(StoreError::Invalid { .. })
+    ));
 }
 
 #[test]
@@ -38,14 +52,21 @@ fn spec_and_status_are_apart_and_identical_writes_are_dropped() {
     object.status.message = "not taken".to_owned();
     let updated = store.update(object.clone().into()).unwrap();
     assert_eq!((updated.metadata().generation, store.list().1), (2, 2));
-    let Object::Executable(updated) = updated.as_ref() else { panic!() };
+    let Object::Executable(updated) = updated.as_ref() else {
+        panic!()
+    };
     assert_eq!(updated.status.message, "");
     object.spec.args.clear();
     object.status.message = "taken".to_owned();
     let updated = store.update_status(object.clone().into()).unwrap();
     assert_eq!((updated.metadata().generation, store.list().1), (2, 3));
-    let Object::Executable(updated) = updated.as_ref() else { panic!() };
-    assert_eq!((updated.status.message.as_str(), updated.spec.args.len()), ("taken", 1));
+    let Object::Executable(updated) = updated.as_ref() else {
+        panic!()
+    };
+    assert_eq!(
+        (updated.status.message.as_str(), updated.spec.args.len()),
+        ("taken", 1)
+    );
     store.update_status(object.into()).unwrap();
     assert_eq!(store.list().1, 3);
 }
@@ -58,8 +79,14 @@ fn optimistic_concurrency() {
     second.metadata_mut().labels.insert("x".into(), "y".into());
     store.update(second.clone()).unwrap();
     second.metadata_mut().labels.insert("x".into(), "z".into());
-    assert!(matches!(store.update(second), Err(StoreError::Conflict { .. })));
-    assert_eq!(store.update(executable("b").into()), Err(StoreError::NotFound(key("b"))));
+    assert!(matches!(
+        store.update(second),
+        Err(StoreError::Conflict { .. })
+    ));
+    assert_eq!(
+        store.update(executable("b").into()),
+        Err(StoreError::NotFound(key("b")))
+    );
 }
 
 #[test]
@@ -72,17 +99,33 @@ fn finalizers_delay_the_end_and_deletes_take_a_revision() {
     store.delete(&key("a")).unwrap();
     store.delete(&key("a")).unwrap();
     assert_eq!(store.list().1, 2);
-    assert!(store.get(&key("a")).unwrap().metadata().deletion_timestamp.is_some());
-    store.modify(&key("a"), |object| object.metadata_mut().finalizers.clear()).unwrap();
+    assert!(
+        store
+            .get(&key("a"))
+            .unwrap()
+            .metadata()
+            .deletion_timestamp
+            .is_some()
+    );
+    store
+        .modify(&key("a"), |object| object.metadata_mut().finalizers.clear())
+        .unwrap();
     assert_eq!(store.get(&key("a")), Err(StoreError::NotFound(key("a"))));
     let mut seen = Vec::new();
     while let Some(event) = watcher.try_next().unwrap() {
-        assert_eq!(event.object.metadata().resource_version, event.revision.to_string());
+        assert_eq!(
+            event.object.metadata().resource_version,
+            event.revision.to_string()
+        );
         seen.push((event.revision, event.kind));
     }
     assert_eq!(
         seen,
-        [(1, EventKind::Added), (2, EventKind::Modified), (3, EventKind::Deleted)]
+        [
+            (1, EventKind::Added),
+            (2, EventKind::Modified),
+            (3, EventKind::Deleted)
+        ]
     );
     store.create(executable("b").into()).unwrap();
     store.delete(&key("b")).unwrap();
@@ -95,7 +138,9 @@ fn a_slow_reader_is_told_and_others_go_on() {
     let mut slow = store.watch(0);
     let mut quick = store.watch(0);
     for number in 0..10 {
-        store.create(executable(&format!("e{number}")).into()).unwrap();
+        store
+            .create(executable(&format!("e{number}")).into())
+            .unwrap();
         assert_eq!(quick.try_next().unwrap().unwrap().revision, number + 1);
     }
     assert_eq!(slow.try_next(), Err(Gone { oldest: 7 }));
@@ -121,6 +166,13 @@ fn sealed() {
     let store = Store::default();
     store.create(executable("a").into()).unwrap();
     store.seal();
-    assert_eq!(store.create(executable("b").into()), Err(StoreError::Sealed));
-    store.modify(&key("a"), |object| object.metadata_mut().finalizers.push("f".into())).unwrap();
+    assert_eq!(
+        store.create(executable("b").into()),
+        Err(StoreError::Sealed)
+    );
+    store
+        .modify(&key("a"), |object| {
+            object.metadata_mut().finalizers.push("f".into());
+        })
+        .unwrap();
 }

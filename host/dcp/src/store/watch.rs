@@ -52,7 +52,12 @@ pub struct Watcher {
 
 impl Watcher {
     pub(super) fn new(store: Arc<Store>, signal: signal::Receiver<u64>, position: u64) -> Self {
-        Self { store, signal, position, ready: VecDeque::new() }
+        Self {
+            store,
+            signal,
+            position,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next event, as soon as there is one. Can be dropped and called again without loss.

@@ -3,6 +3,7 @@
 //! Every getter notes what it reads. A resource or fact that isn't there reads as nothing; a name
 //! of a fact that cannot exist is the guest's mistake.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aspire_model::hook::Snapshot;
@@ -128,11 +129,18 @@ impl HostSnapshot for CallState {
     fn children(&mut self, _: Handle, name: String) -> wasmtime::Result<Vec<String>> {
         let snapshot = self.snapshot("snapshot.children")?;
         snapshot.record("*", Field::Parent.name());
-        Ok(snapshot
-            .model
-            .children(&name)
-            .map(|child| child.name.to_string())
-            .collect())
+        // Whoever asks for one resource's children asks for everybody's, so the model is looked
+        // through once.
+        if self.children.is_none() {
+            self.children = Some(children_by_parent(
+                &self.snapshot("snapshot.children")?.model,
+            ));
+        }
+        let children = self
+            .children
+            .as_ref()
+            .and_then(|children| children.get(&name));
+        Ok(children.cloned().unwrap_or_default())
     }
 
     fn options(&mut self, _: Handle, name: String) -> wasmtime::Result<String> {
@@ -365,6 +373,19 @@ impl HostSnapshot for CallState {
     fn drop(&mut self, _: Handle) -> wasmtime::Result<()> {
         Ok(())
     }
+}
+
+fn children_by_parent(model: &AppModel) -> BTreeMap<String, Vec<String>> {
+    let mut children: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for resource in model.iter() {
+        if let Some(parent) = resource.parent() {
+            children
+                .entry(parent.to_owned())
+                .or_default()
+                .push(resource.name.to_string());
+        }
+    }
+    children
 }
 
 /// Matching takes time in proportion to the selector, and no clock runs while the host works.

@@ -118,7 +118,9 @@ ignore! {
 /// `bench part compile`: the code that the bare loop maps.
 pub(crate) fn compile(plugin: &str, code: &str) -> Result<()> {
     let bytes = fs::read(plugin).map_err(|error| format!("{plugin}: {error}"))?;
-    let compiled = Engine::default().precompile_component(&bytes).map_err(text)?;
+    let compiled = Engine::default()
+        .precompile_component(&bytes)
+        .map_err(text)?;
     fs::write(code, compiled).map_err(|error| format!("{code}: {error}"))
 }
 
@@ -130,16 +132,24 @@ pub(crate) fn bare(code: &str) -> Result<()> {
     let mut linker = Linker::<Nobody>::new(&engine);
     Bare::add_to_linker::<_, HasSelf<_>>(&mut linker, |nobody| nobody).map_err(text)?;
     // What belongs to other hooks, and WASI.
-    linker.define_unknown_imports_as_traps(&component).map_err(text)?;
+    linker
+        .define_unknown_imports_as_traps(&component)
+        .map_err(text)?;
     let instance = linker.instantiate_pre(&component).map_err(text)?;
-    let interface = component.get_export_index(None, INTERFACE).ok_or("no such export")?;
-    let function = component.get_export_index(Some(&interface), FUNCTION).ok_or("no `expand`")?;
+    let interface = component
+        .get_export_index(None, INTERFACE)
+        .ok_or("no such export")?;
+    let function = component
+        .get_export_index(Some(&interface), FUNCTION)
+        .ok_or("no `expand`")?;
     let load = ms(start.elapsed());
     super::tell(load, || {
         let mut store = Store::new(&engine, Nobody);
         let instance = instance.instantiate(&mut store).map_err(text)?;
         let expand = instance
-            .get_typed_func::<(&str,), (std::result::Result<(), PluginError>,)>(&mut store, &function)
+            .get_typed_func::<(&str,), (std::result::Result<(), PluginError>,)>(
+                &mut store, &function,
+            )
             .map_err(text)?;
         match expand.call(&mut store, ("cache",)).map_err(text)? {
             (Ok(()),) => Ok(()),

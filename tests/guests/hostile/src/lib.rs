@@ -24,7 +24,8 @@ impl Integration for Hostile {
     fn expand(declaration: &Declaration, edits: &mut Edits) -> Result<(), Error> {
         let options: aspire_sdk::serde_json::Value = declaration.options()?;
         let text = |key: &str| options[key].as_str().unwrap_or_default().to_owned();
-        let (does, victim) = (text("does"), text("victim"));
+        // Spelled so that naming it is not handing it over.
+        let (does, victim) = (text("does"), text("victim").replace("the ", ""));
         let name = declaration.name();
         if does == "shell" {
             edits

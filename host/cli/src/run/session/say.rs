@@ -73,7 +73,10 @@ impl Say {
                 OutputStream::Stderr => "stderr",
                 OutputStream::System => "system",
             };
-            line(bytes, &json!({ "type": "log", "name": name, "stream": stream, "text": text }));
+            line(
+                bytes,
+                &json!({ "type": "log", "name": name, "stream": stream, "text": text }),
+            );
             return;
         }
         bytes.extend_from_slice(self.prefix(name).as_bytes());
@@ -109,18 +112,27 @@ impl Say {
     }
 
     fn shown(&self, text: &str) -> String {
-        text.lines().map(|line| visible(line, false)).collect::<Vec<_>>().join("\n")
+        text.lines()
+            .map(|line| visible(line, false))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// A failure, with the last lines of output.
     pub(super) fn failure(&self, name: &str, message: &str, tail: &[LogRecord]) -> String {
-        let lines: Vec<String> =
-            tail.iter().map(|record| String::from_utf8_lossy(&record.text).into_owned()).collect();
+        let lines: Vec<String> = tail
+            .iter()
+            .map(|record| String::from_utf8_lossy(&record.text).into_owned())
+            .collect();
         if self.json {
             return json!({ "type": "failed", "name": name, "message": message, "lastLines": lines })
                 .to_string();
         }
-        let (red, plain) = if self.colour { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
+        let (red, plain) = if self.colour {
+            ("\u{1b}[31m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
         let mut text = format!("{red}{name}: failed: {}{plain}", self.shown(message));
         if lines.is_empty() {
             text.push_str("\n  (it wrote nothing)");
@@ -148,12 +160,21 @@ impl Say {
         if self.json {
             return json!({ "type": "stopping", "force": by_force }).to_string();
         }
-        if by_force { "stopping by force" } else { "stopping; again to force" }.to_owned()
+        if by_force {
+            "stopping by force"
+        } else {
+            "stopping; again to force"
+        }
+        .to_owned()
     }
 }
 
 fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{count} {word}s") }
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{count} {word}s")
+    }
 }
 
 fn line(bytes: &mut Vec<u8>, value: &serde_json::Value) {

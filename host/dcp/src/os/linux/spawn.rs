@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::ptr;
 
+use rustix::fs::fstat;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{PidfdFlags, pidfd_open};
 
@@ -22,6 +23,10 @@ use crate::os::{Identity, Spawn, Spawned, User};
 pub(crate) fn spawn(request: &Spawn) -> io::Result<Spawned> {
     let (stdout, child_stdout) = pipe()?;
     let (stderr, child_stderr) = pipe()?;
+    let pipes = [&stdout, &stderr]
+        .iter()
+        .filter_map(|fd| Some(fstat(fd).ok()?.st_ino))
+        .collect();
     let (child_stdin, stdin) = if request.stdin {
         let (read, write) = pipe()?;
         (Some(read), Some(write))
@@ -39,8 +44,21 @@ pub(crate) fn spawn(request: &Spawn) -> io::Result<Spawned> {
     let failed = || io::Error::other("the process vanished while it was started");
     let fd = pidfd_open(pid(number).ok_or_else(failed)?, PidfdFlags::NONBLOCK)?;
     // It can't be gone: nobody but the owner of `exit` collects it.
-    let id = Identity { pid: number, start: entry(number).ok_or_else(failed)?.id.start };
-    Ok(Spawned { id, exit: Exit { fd, tracked: Tracked(Some(number)) }, stdin, stdout, stderr })
+    let id = Identity {
+        pid: number,
+        start: entry(number).ok_or_else(failed)?.id.start,
+    };
+    Ok(Spawned {
+        id,
+        exit: Exit {
+            fd,
+            tracked: Tracked(Some(number)),
+        },
+        stdin,
+        stdout,
+        stderr,
+        pipes,
+    })
 }
 
 /// A pipe whose ends are never 0, 1 or 2, even when we were started without those.
@@ -61,14 +79,21 @@ fn text(text: &OsStr) -> io::Result<CString> {
 }
 
 fn check(code: libc::c_int) -> io::Result<()> {
-    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(code))
+    }
 }
 
 /// Frees what `posix_spawn` needs, however we leave.
 struct Attributes(libc::posix_spawnattr_t);
 struct Actions(libc::posix_spawn_file_actions_t);
 
-#[expect(unsafe_code, reason = "posix_spawn is a C interface; rustix and std have no session flag")]
+#[expect(
+    unsafe_code,
+    reason = "posix_spawn is a C interface; rustix and std have no session flag"
+)]
 impl Drop for Attributes {
     fn drop(&mut self) {
         // SAFETY: initialised in `plain`, never copied.
@@ -76,7 +101,10 @@ impl Drop for Attributes {
     }
 }
 
-#[expect(unsafe_code, reason = "posix_spawn is a C interface; rustix and std have no session flag")]
+#[expect(
+    unsafe_code,
+    reason = "posix_spawn is a C interface; rustix and std have no session flag"
+)]
 impl Drop for Actions {
     fn drop(&mut self) {
         // SAFETY: initialised in `plain`, never copied.
@@ -84,7 +112,10 @@ impl Drop for Actions {
     }
 }
 
-#[expect(unsafe_code, reason = "posix_spawn is a C interface; rustix and std have no session flag")]
+#[expect(
+    unsafe_code,
+    reason = "posix_spawn is a C interface; rustix and std have no session flag"
+)]
 fn plain(
     request: &Spawn,
     stdin: Option<&OwnedFd>,
@@ -93,7 +124,11 @@ fn plain(
 ) -> io::Result<u32> {
     let program = text(request.program.as_os_str())?;
     let directory = text(request.directory.as_os_str())?;
-    let args = request.args.iter().map(|arg| text(arg)).collect::<io::Result<Vec<_>>>()?;
+    let args = request
+        .args
+        .iter()
+        .map(|arg| text(arg))
+        .collect::<io::Result<Vec<_>>>()?;
     let env = request
         .env
         .iter()
@@ -106,7 +141,11 @@ fn plain(
         .collect::<io::Result<Vec<_>>>()?;
     let pointers = |strings: &[CString]| -> Vec<*mut libc::c_char> {
         let ends = std::iter::once(ptr::null_mut());
-        strings.iter().map(|string| string.as_ptr().cast_mut()).chain(ends).collect()
+        strings
+            .iter()
+            .map(|string| string.as_ptr().cast_mut())
+            .chain(ends)
+            .collect()
     };
     let (args, env) = ((pointers(&args), args), (pointers(&env), env));
 
@@ -122,8 +161,9 @@ fn plain(
         check(libc::posix_spawn_file_actions_init(actions.as_mut_ptr()))?;
         Actions(actions.assume_init())
     };
-    let flags =
-        libc::POSIX_SPAWN_SETSID | short(libc::POSIX_SPAWN_SETSIGDEF) | short(libc::POSIX_SPAWN_SETSIGMASK);
+    let flags = libc::POSIX_SPAWN_SETSID
+        | short(libc::POSIX_SPAWN_SETSIGDEF)
+        | short(libc::POSIX_SPAWN_SETSIGMASK);
     let mut number: libc::pid_t = 0;
     // SAFETY: every pointer is to something initialised that lives until the end of this
     // function: the two structures above, the C strings, the null-terminated vectors of pointers
@@ -132,13 +172,23 @@ fn plain(
     unsafe {
         let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(signals.as_mut_ptr());
-        check(libc::posix_spawnattr_setsigmask(&raw mut attributes.0, signals.as_ptr()))?;
+        check(libc::posix_spawnattr_setsigmask(
+            &raw mut attributes.0,
+            signals.as_ptr(),
+        ))?;
         libc::sigaddset(signals.as_mut_ptr(), libc::SIGPIPE);
-        check(libc::posix_spawnattr_setsigdefault(&raw mut attributes.0, signals.as_ptr()))?;
+        check(libc::posix_spawnattr_setsigdefault(
+            &raw mut attributes.0,
+            signals.as_ptr(),
+        ))?;
         check(libc::posix_spawnattr_setflags(&raw mut attributes.0, flags))?;
         let actions = &raw mut actions.0;
         match stdin {
-            Some(fd) => check(libc::posix_spawn_file_actions_adddup2(actions, fd.as_raw_fd(), 0))?,
+            Some(fd) => check(libc::posix_spawn_file_actions_adddup2(
+                actions,
+                fd.as_raw_fd(),
+                0,
+            ))?,
             None => check(libc::posix_spawn_file_actions_addopen(
                 actions,
                 0,
@@ -147,9 +197,20 @@ fn plain(
                 0,
             ))?,
         }
-        check(libc::posix_spawn_file_actions_adddup2(actions, stdout.as_raw_fd(), 1))?;
-        check(libc::posix_spawn_file_actions_adddup2(actions, stderr.as_raw_fd(), 2))?;
-        check(libc::posix_spawn_file_actions_addchdir_np(actions, directory.as_ptr()))?;
+        check(libc::posix_spawn_file_actions_adddup2(
+            actions,
+            stdout.as_raw_fd(),
+            1,
+        ))?;
+        check(libc::posix_spawn_file_actions_adddup2(
+            actions,
+            stderr.as_raw_fd(),
+            2,
+        ))?;
+        check(libc::posix_spawn_file_actions_addchdir_np(
+            actions,
+            directory.as_ptr(),
+        ))?;
         check(libc::posix_spawn(
             &raw mut number,
             program.as_ptr(),
@@ -166,7 +227,10 @@ fn short(flag: libc::c_int) -> libc::c_short {
     libc::c_short::try_from(flag).expect("the flags of posix_spawn fit into a short")
 }
 
-#[expect(unsafe_code, reason = "groups, user and session have to be set between fork and exec")]
+#[expect(
+    unsafe_code,
+    reason = "groups, user and session have to be set between fork and exec"
+)]
 fn as_user(
     request: &Spawn,
     user: &User,
@@ -195,7 +259,11 @@ fn as_user(
                 || libc::setgroups(groups.len(), groups.as_ptr()) == -1
                 || libc::setgid(gid) == -1
                 || libc::setuid(uid) == -1;
-            if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+            if failed {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(())
+            }
         });
     }
     Ok(command.spawn()?.id())

@@ -20,13 +20,18 @@ pub(crate) fn find_user(name: &str) -> Option<User> {
 }
 
 fn parse_user(name: &str, users: &str, groups: &str) -> Option<User> {
-    let fields: Vec<&str> =
-        users.lines().map(|line| line.split(':').collect()).find(|line: &Vec<_>| line[0] == name)?;
+    let fields: Vec<&str> = users
+        .lines()
+        .map(|line| line.split(':').collect())
+        .find(|line: &Vec<_>| line[0] == name)?;
     let gid = fields.get(3)?.parse().ok()?;
     let mut all = vec![gid];
     for group in groups.lines() {
         let parts: Vec<&str> = group.split(':').collect();
-        if parts.get(3).is_some_and(|members| members.split(',').any(|member| member == name)) {
+        if parts
+            .get(3)
+            .is_some_and(|members| members.split(',').any(|member| member == name))
+        {
             all.extend(parts[2].parse::<u32>().ok().filter(|other| *other != gid));
         }
     }
@@ -47,7 +52,9 @@ pub(crate) fn give_to(path: &Path, user: &User) -> io::Result<()> {
 /// The first folder above a path that a user may not pass through.
 pub(crate) fn may_traverse(path: &Path, user: &User) -> Result<(), PathBuf> {
     for folder in path.ancestors().skip(1) {
-        let Ok(found) = fs::metadata(folder) else { continue };
+        let Ok(found) = fs::metadata(folder) else {
+            continue;
+        };
         let mode = found.mode();
         let open = if found.uid() == user.uid {
             mode & 0o100
