@@ -257,6 +257,7 @@ fn dangling(
         EvaluateError::NoParameter(_) => "no-parameter",
         EvaluateError::UnknownPath { .. } => "unknown-path",
         EvaluateError::Circular(_) => "circular-value",
+        EvaluateError::TooLarge => "large-value",
     };
     let diagnostic = finding(
         resource,
@@ -312,7 +313,9 @@ fn dangling(
         EvaluateError::NoConnectionString(name) => diagnostic.help(format!(
             "write one of its endpoints, such as {{{name}.http.url}}, or put it into `references`"
         )),
-        EvaluateError::UnknownPath { .. } | EvaluateError::Circular(_) => diagnostic,
+        EvaluateError::UnknownPath { .. }
+        | EvaluateError::Circular(_)
+        | EvaluateError::TooLarge => diagnostic,
     }
 }
 

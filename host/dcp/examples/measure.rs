@@ -7,17 +7,23 @@
     reason = "a measurement for people; whatever goes wrong ends it"
 )]
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aspire_api::aspire::Aspire;
+use aspire_api::container::{Container, ContainerState, NetworkAttachment};
 use aspire_api::executable::{Executable, ExecutableState};
+use aspire_api::network::ContainerNetwork;
 use aspire_api::service::{Endpoint, EndpointSpec, Service};
 use aspire_api::{Kind, Object, ObjectKey, ObjectMeta};
+use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
+use aspire_dcp::runtime::{ContainerEngine, ContainerRequest, NetworkRequest};
 use aspire_dcp::{Config, ControlPlane, Stop};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +51,13 @@ fn main() {
             for _ in 0..1000 {
                 out.write_all(block.as_bytes()).unwrap();
             }
+        }
+        Some("containers") => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(containers());
         }
         Some("idle") => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -203,7 +216,7 @@ async fn logs() -> f64 {
     let mut config = config(folder.path());
     config.logs.bytes = 64 << 20;
     let plane = ControlPlane::start(config).await.unwrap();
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), cpu());
     for number in 0..4 {
         plane
             .client()
@@ -227,6 +240,93 @@ async fn logs() -> f64 {
     println!("     (used {used:.2} s of CPU for 400,000 lines)");
     plane.stop(Stop::Graceful).await;
     0.4 / seconds
+}
+
+const IMAGE: &str = "standin.local/busybox:1";
+
+/// Ten containers, all running: the control plane, and the engine's own floor.
+async fn containers() {
+    let engine = DockerEngine::connect(&EngineEnvironment::from_process())
+        .await
+        .unwrap();
+    let (mut floors, mut ours) = (Vec::new(), Vec::new());
+    for round in 0..5 {
+        floors.push(raw_containers(&engine, round).await);
+        ours.push(own_containers(&engine).await);
+    }
+    println!("floor {floors:.0?} ms\nours  {ours:.0?} ms");
+    println!("10 containers: ratio {:.2}", median(ours) / median(floors));
+}
+
+async fn raw_containers(engine: &DockerEngine, round: usize) -> f64 {
+    let name = format!("dcp-floor-{}-{round}", std::process::id());
+    let start = Instant::now();
+    let network = NetworkRequest {
+        name: name.clone(),
+        labels: BTreeMap::new(),
+    };
+    let network = engine.ensure_network(&network).await.unwrap();
+    let all = (0..10).map(|number| {
+        let name = &name;
+        async move {
+            let request = ContainerRequest {
+                name: format!("{name}-{number}"),
+                image: IMAGE.to_owned(),
+                entrypoint: Some(vec!["/bin/sleep".to_owned(), "1000".to_owned()]),
+                networks: vec![(name.clone(), vec![format!("c{number}")])],
+                ..ContainerRequest::default()
+            };
+            let id = engine.create(&request).await.unwrap();
+            engine.start(&id).await.unwrap();
+            id
+        }
+    });
+    let ids = futures_util::future::join_all(all).await;
+    let time = start.elapsed();
+    for id in ids {
+        engine.remove(&id).await.unwrap();
+    }
+    engine.remove_network(&network.id).await.unwrap();
+    time.as_secs_f64() * 1e3
+}
+
+async fn own_containers(engine: &DockerEngine) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.instance = format!("m-{}", std::process::id());
+    config.engine = Some(Arc::new(engine.clone()));
+    let plane = ControlPlane::start(config).await.unwrap();
+    let start = Instant::now();
+    let network = ContainerNetwork {
+        metadata: ObjectMeta::of("app", "app"),
+        ..ContainerNetwork::default()
+    };
+    plane.client().create(network).await.unwrap();
+    for number in 0..10 {
+        let name = format!("c{number}");
+        let mut object = Container {
+            metadata: ObjectMeta::of(&name, &name),
+            ..Container::default()
+        };
+        object.spec.image = IMAGE.to_owned();
+        object.spec.command = Some(vec!["/bin/sleep".to_owned(), "1000".to_owned()]);
+        object.spec.networks = Some(vec![NetworkAttachment {
+            name: "app".to_owned(),
+            aliases: vec![name],
+        }]);
+        plane.client().create(object).await.unwrap();
+    }
+    for number in 0..10 {
+        let key = ObjectKey::new(Kind::Container, format!("c{number}"));
+        let running = |object: &Object| match object {
+            Object::Container(found) => found.status.state == ContainerState::Running,
+            _ => false,
+        };
+        plane.client().wait_for(&key, running).await.unwrap();
+    }
+    let time = start.elapsed();
+    plane.stop(Stop::Force).await;
+    time.as_secs_f64() * 1e3
 }
 
 /// A hundred processes that do nothing: what does that cost?

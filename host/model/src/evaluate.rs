@@ -13,6 +13,9 @@ use thiserror::Error;
 
 /// How deep properties may refer to properties.
 const MAX_DEPTH: usize = 32;
+/// How many segments one expression may come to. Properties that name each other twice grow by
+/// powers of two; no fuel stops the host.
+const MAX_SEGMENTS: usize = 100_000;
 
 /// An expression that refers to something that is not in the model.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -50,6 +53,9 @@ pub enum EvaluateError {
         /// The key.
         name: String,
     },
+    /// More than anybody needs.
+    #[error("the value grows beyond {MAX_SEGMENTS} parts")]
+    TooLarge,
     /// Properties that refer to each other in a circle.
     #[error("the value of `{0}` refers to itself")]
     Circular(String),
@@ -92,7 +98,12 @@ pub fn expand(
     form_of: &dyn Fn(&Resource) -> Form,
     sink: &mut dyn Sink,
 ) -> Result<(), EvaluateError> {
-    walk(model, value, false, form_of, sink, 0)
+    let mut walk = Walk {
+        model,
+        form_of,
+        left: MAX_SEGMENTS,
+    };
+    walk.through(value, false, sink, 0)
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -135,117 +146,127 @@ enum Branch {
     Kept,
 }
 
-fn walk(
-    model: &AppModel,
-    value: &Expression,
-    outer_uri: bool,
-    form_of: &dyn Fn(&Resource) -> Form,
-    sink: &mut dyn Sink,
-    depth: usize,
-) -> Result<(), EvaluateError> {
-    let mut branches: Vec<Branch> = Vec::new();
-    for Segment { op, uri } in value.segments() {
-        let uri = *uri || outer_uri;
-        match op {
-            Op::Else => match branches.last_mut() {
-                Some(Branch::Decided { taken }) => *taken = !*taken,
-                _ => sink.branch(op),
-            },
-            Op::End => {
-                if let Some(Branch::Kept) = branches.pop() {
-                    sink.branch(op);
-                }
-            }
-            Op::If(_) if skipped(&branches) => branches.push(Branch::Decided { taken: false }),
-            Op::If(condition) => {
-                let decided = match condition {
-                    Condition::Tls { resource, endpoint } => {
-                        Some(lookup_endpoint(model, resource, endpoint, form_of)?.1.tls)
-                    }
-                    Condition::Parameter { name, equals } => sink.decide(name, equals),
-                };
-                match decided {
-                    Some(taken) => branches.push(Branch::Decided { taken }),
-                    None => {
-                        sink.branch(op);
-                        branches.push(Branch::Kept);
-                    }
-                }
-            }
-            _ if skipped(&branches) => {}
-            Op::Literal(text) if uri => sink.literal(&percent_encode(text)),
-            Op::Literal(text) => sink.literal(text),
-            Op::Parameter(name) => {
-                lookup(model, name)?
-                    .parameter()
-                    .ok_or_else(|| EvaluateError::NoParameter(name.clone()))?;
-                sink.parameter(name, uri);
-            }
-            Op::Endpoint {
-                resource,
-                endpoint,
-                property,
-            } => {
-                let (found, value) = lookup_endpoint(model, resource, endpoint, form_of)?;
-                sink.endpoint(found, endpoint, value, *property, uri);
-            }
-            Op::Port { resource, endpoint } => {
-                let (found, value) = lookup_endpoint(model, resource, endpoint, form_of)?;
-                sink.port(found, endpoint, value, uri);
-            }
-            Op::Path { resource, name } => {
-                let found = lookup(model, resource)?;
-                let form = form_of(found);
-                let known = found.mounts(form).any(|(key, _)| key == name)
-                    || found.files(form).any(|(key, _)| key == name);
-                if !known {
-                    return Err(EvaluateError::UnknownPath {
-                        resource: resource.clone(),
-                        name: name.clone(),
-                    });
-                }
-                sink.path(found, name, uri);
-            }
-            Op::Output { construct, name } => sink.output(construct, name, uri),
-            Op::Property { resource, name } => {
-                let inner = find_property(lookup(model, resource)?, name).ok_or_else(|| {
-                    EvaluateError::UnknownProperty {
-                        resource: resource.clone(),
-                        name: name.clone(),
-                    }
-                })?;
-                descend(model, inner, uri, form_of, sink, depth, resource)?;
-            }
-            Op::Connection(name) => {
-                let found = lookup(model, name)?;
-                // The written form `{name}` is the value of a name, whichever of the two it is.
-                if found.parameter().is_some() {
-                    sink.parameter(name, uri);
-                    continue;
-                }
-                let inner = found
-                    .value(Field::ConnectionString, Form::Any)
-                    .ok_or_else(|| EvaluateError::NoConnectionString(name.clone()))?;
-                descend(model, inner, uri, form_of, sink, depth, name)?;
-            }
-        }
-    }
-    Ok(())
+/// One expansion.
+struct Walk<'a> {
+    model: &'a AppModel,
+    form_of: &'a dyn Fn(&Resource) -> Form,
+    /// Segments that may still come.
+    left: usize,
 }
 
-fn descend(
-    model: &AppModel,
-    value: &Expression,
-    uri: bool,
-    form_of: &dyn Fn(&Resource) -> Form,
-    sink: &mut dyn Sink,
-    depth: usize,
-    name: &str,
-) -> Result<(), EvaluateError> {
-    if depth == MAX_DEPTH {
-        return Err(EvaluateError::Circular(name.to_owned()));
+impl Walk<'_> {
+    fn through(
+        &mut self,
+        value: &Expression,
+        outer_uri: bool,
+        sink: &mut dyn Sink,
+        depth: usize,
+    ) -> Result<(), EvaluateError> {
+        let (model, form_of) = (self.model, self.form_of);
+        let mut branches: Vec<Branch> = Vec::new();
+        for Segment { op, uri } in value.segments() {
+            self.left = self.left.checked_sub(1).ok_or(EvaluateError::TooLarge)?;
+            let uri = *uri || outer_uri;
+            match op {
+                Op::Else => match branches.last_mut() {
+                    Some(Branch::Decided { taken }) => *taken = !*taken,
+                    _ => sink.branch(op),
+                },
+                Op::End => {
+                    if let Some(Branch::Kept) = branches.pop() {
+                        sink.branch(op);
+                    }
+                }
+                Op::If(_) if skipped(&branches) => branches.push(Branch::Decided { taken: false }),
+                Op::If(condition) => {
+                    let decided = match condition {
+                        Condition::Tls { resource, endpoint } => {
+                            Some(lookup_endpoint(model, resource, endpoint, form_of)?.1.tls)
+                        }
+                        Condition::Parameter { name, equals } => sink.decide(name, equals),
+                    };
+                    match decided {
+                        Some(taken) => branches.push(Branch::Decided { taken }),
+                        None => {
+                            sink.branch(op);
+                            branches.push(Branch::Kept);
+                        }
+                    }
+                }
+                _ if skipped(&branches) => {}
+                Op::Literal(text) if uri => sink.literal(&percent_encode(text)),
+                Op::Literal(text) => sink.literal(text),
+                Op::Parameter(name) => {
+                    lookup(model, name)?
+                        .parameter()
+                        .ok_or_else(|| EvaluateError::NoParameter(name.clone()))?;
+                    sink.parameter(name, uri);
+                }
+                Op::Endpoint {
+                    resource,
+                    endpoint,
+                    property,
+                } => {
+                    let (found, value) = lookup_endpoint(model, resource, endpoint, form_of)?;
+                    sink.endpoint(found, endpoint, value, *property, uri);
+                }
+                Op::Port { resource, endpoint } => {
+                    let (found, value) = lookup_endpoint(model, resource, endpoint, form_of)?;
+                    sink.port(found, endpoint, value, uri);
+                }
+                Op::Path { resource, name } => {
+                    let found = lookup(model, resource)?;
+                    let form = form_of(found);
+                    let known = found.mounts(form).any(|(key, _)| key == name)
+                        || found.files(form).any(|(key, _)| key == name);
+                    if !known {
+                        return Err(EvaluateError::UnknownPath {
+                            resource: resource.clone(),
+                            name: name.clone(),
+                        });
+                    }
+                    sink.path(found, name, uri);
+                }
+                Op::Output { construct, name } => sink.output(construct, name, uri),
+                Op::Property { resource, name } => {
+                    let inner = find_property(lookup(model, resource)?, name).ok_or_else(|| {
+                        EvaluateError::UnknownProperty {
+                            resource: resource.clone(),
+                            name: name.clone(),
+                        }
+                    })?;
+                    self.descend(inner, uri, sink, depth, resource)?;
+                }
+                Op::Connection(name) => {
+                    let found = lookup(model, name)?;
+                    // The written form `{name}` is the value of a name, whichever of the two it is.
+                    if found.parameter().is_some() {
+                        sink.parameter(name, uri);
+                        continue;
+                    }
+                    let inner = found
+                        .value(Field::ConnectionString, Form::Any)
+                        .ok_or_else(|| EvaluateError::NoConnectionString(name.clone()))?;
+                    self.descend(inner, uri, sink, depth, name)?;
+                }
+            }
+        }
+        Ok(())
     }
-    walk(model, value, uri, form_of, sink, depth + 1)
+
+    fn descend(
+        &mut self,
+        value: &Expression,
+        uri: bool,
+        sink: &mut dyn Sink,
+        depth: usize,
+        name: &str,
+    ) -> Result<(), EvaluateError> {
+        if depth == MAX_DEPTH {
+            return Err(EvaluateError::Circular(name.to_owned()));
+        }
+        self.through(value, uri, sink, depth + 1)
+    }
 }
 
 fn skipped(branches: &[Branch]) -> bool {
@@ -416,5 +437,75 @@ impl Sink for Static {
     }
     fn branch(&mut self, op: &Op) {
         self.0.push(op.clone().into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fact::{Fact, FactKey, FactValue};
+    use crate::model::Shape;
+    use crate::name::ResourceName;
+    use crate::provenance::Author;
+
+    fn model(properties: &[(&str, &[&str])]) -> AppModel {
+        let author = Author::Host {
+            pass: Arc::from("test"),
+            cause: None,
+        };
+        let name = ResourceName::new("x").unwrap();
+        let mut resource = Resource::new(name, "x", Shape::Value, author.clone());
+        for (key, names) in properties {
+            let value = Expression::new(names.iter().map(|name| {
+                Op::Property {
+                    resource: "x".into(),
+                    name: (*name).to_owned(),
+                }
+                .into()
+            }));
+            let fact = Fact {
+                value: FactValue::Value(value.unwrap()),
+                authors: vec![author.clone()],
+                overruled: Vec::new(),
+            };
+            resource
+                .facts
+                .insert(FactKey::entry(Field::Properties, *key), fact);
+        }
+        let mut model = AppModel::new("app");
+        model.insert(resource);
+        model
+    }
+
+    #[test]
+    fn circles_and_bombs_end() {
+        let first = Expression::of(Op::Property {
+            resource: "x".into(),
+            name: "p0".into(),
+        });
+        let circle = model(&[("p0", &["p1"]), ("p1", &["p0"])]);
+        let mut sink = Static(Vec::new());
+        assert_eq!(
+            expand(&circle, &first, &Resource::main_form, &mut sink),
+            Err(EvaluateError::Circular("x".into()))
+        );
+        let names: Vec<String> = (0..30).map(|index| format!("p{index}")).collect();
+        let twice: Vec<[&str; 2]> = names
+            .iter()
+            .skip(1)
+            .map(|n| [n.as_str(), n.as_str()])
+            .collect();
+        let mut bomb: Vec<(&str, &[&str])> = names
+            .iter()
+            .zip(&twice)
+            .map(|(n, two)| (n.as_str(), two.as_slice()))
+            .collect();
+        bomb.push(("p29", &[]));
+        assert_eq!(
+            expand(&model(&bomb), &first, &Resource::main_form, &mut sink),
+            Err(EvaluateError::TooLarge)
+        );
     }
 }

@@ -6,6 +6,8 @@ mod example;
 mod render;
 mod variables;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aspire_sdk::serde_json::Value as Json;
 use aspire_sdk::yaml::Yaml;
 use aspire_sdk::{Construct, Diagnostic, Error, Graph, Output};
@@ -21,15 +23,19 @@ const EXAMPLE: &str = ".env.example";
 /// Writes the files.
 pub(crate) fn run(graph: &Graph, output: &mut Output) -> Result<(), Error> {
     let mut renderer = Renderer::new(Variables::new(graph), &graph.app_folder);
-    let (mut services, mut volumes) = (Yaml::map(), Yaml::map());
+    let (mut services, mut volumes) = (BTreeMap::new(), BTreeMap::new());
+    let names: BTreeSet<&str> = graph
+        .select(SERVICE)
+        .map(|node| node.name.as_str())
+        .collect();
     for construct in graph.constructs.values() {
         match construct.type_name.as_str() {
             SERVICE => {
-                let service = without_missing(graph, construct, output);
-                services.set(&service.name, renderer.construct(&service)?);
+                let service = without_missing(&names, construct, output);
+                services.insert(service.name.clone(), renderer.construct(&service)?);
             }
             VOLUME => {
-                volumes.set(&construct.name, renderer.construct(construct)?);
+                volumes.insert(construct.name.clone(), renderer.construct(construct)?);
             }
             FILE => write(construct, output)?,
             PARAMETER => {}
@@ -40,8 +46,8 @@ pub(crate) fn run(graph: &Graph, output: &mut Output) -> Result<(), Error> {
         }
     }
     let document = Yaml::map()
-        .with("services", services)
-        .with_some("volumes", volumes);
+        .with("services", Yaml::Map(services.into_iter().collect()))
+        .with_some("volumes", Yaml::Map(volumes.into_iter().collect()));
     let app: String = graph.app.chars().filter(|c| !c.is_control()).collect();
     output.write(
         COMPOSE_FILE,
@@ -74,15 +80,13 @@ fn write(file: &Construct, output: &mut Output) -> Result<(), Error> {
 }
 
 /// The service without waits for services that no lowering made: Compose would refuse all of it.
-fn without_missing(graph: &Graph, service: &Construct, output: &mut Output) -> Construct {
+fn without_missing(names: &BTreeSet<&str>, service: &Construct, output: &mut Output) -> Construct {
     let mut service = service.clone();
     let Some(Json::Object(mut waits)) = service.properties.remove("depends_on") else {
         return service;
     };
     waits.retain(|other, _| {
-        let is_there = graph
-            .select(SERVICE)
-            .any(|construct| construct.name == *other);
+        let is_there = names.contains(other.as_str());
         if !is_there {
             let message = format!(
                 "`{}` waits for `{other}`, which is no service here",

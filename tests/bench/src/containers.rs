@@ -183,13 +183,11 @@ impl Start<'_> {
             let all: Vec<_> = (0..COUNT)
                 .map(|index| scope.spawn(move || one(index)))
                 .collect();
-            all.into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err("a thread panicked".into()))
-                })
-                .collect()
+            all.into_iter().try_for_each(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err("a thread panicked".into()))
+            })
         });
         let last = started.and_then(|()| self.last(|| None));
         self.clean();

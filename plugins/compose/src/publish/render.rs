@@ -2,6 +2,9 @@
 //!
 //! Relative paths are those of the app's folder, which the host says the way to.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use aspire_sdk::serde_json::Value as Json;
 use aspire_sdk::yaml::Yaml;
 use aspire_sdk::{Construct, Error, Expression, Segment};
@@ -58,12 +61,12 @@ impl Renderer {
             }
             Json::Object(entries) => {
                 let mut keys: Vec<&String> = entries.keys().collect();
-                keys.sort_by_key(|key| (rank(key), *key));
-                let mut map = Yaml::map();
-                for key in keys {
-                    map.set(key, self.yaml(&entries[key])?);
-                }
-                Ok(map)
+                keys.sort_by_cached_key(|key| (rank(key), *key));
+                let entries: Result<Vec<(String, Yaml)>, Error> = keys
+                    .into_iter()
+                    .map(|key| Ok((key.clone(), self.yaml(&entries[key])?)))
+                    .collect();
+                entries.map(Yaml::Map)
             }
             other => Ok(Yaml::from(other)),
         }
@@ -105,10 +108,9 @@ impl Renderer {
 
 /// Where a key stands among the others.
 fn rank(key: &str) -> usize {
-    ORDER
-        .split(' ')
-        .position(|known| known == key)
-        .unwrap_or(usize::MAX)
+    static RANKS: LazyLock<BTreeMap<&str, usize>> =
+        LazyLock::new(|| ORDER.split(' ').zip(0..).collect());
+    RANKS.get(key).copied().unwrap_or(usize::MAX)
 }
 
 /// Text that Compose doesn't take for a variable.
