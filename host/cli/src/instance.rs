@@ -180,8 +180,8 @@ fn native_folder(data: &Path, name: &str) -> PathBuf {
     {
         use std::os::unix::fs::PermissionsExt as _;
         let can_pass = |folder: &Path| {
-            // A folder that is not there yet will be made by us.
-            fs::metadata(folder).map_or(true, |found| found.permissions().mode() & 0o001 != 0)
+            // A folder that is not there yet will be made by us, private.
+            fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o001 != 0)
         };
         let own = data.parent().and_then(Path::parent);
         let outside = own

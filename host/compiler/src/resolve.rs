@@ -2,10 +2,10 @@
 //!
 //! Runs after every barrier that may have added something. Doesn't evaluate anything.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use aspire_model::annotation::{Endpoint, ProbeAction};
-use aspire_model::diagnostic::{Diagnostic, Diagnostics};
+use aspire_model::annotation::{Endpoint, ProbeAction, Protocol};
+use aspire_model::diagnostic::{Blame, Diagnostic, Diagnostics};
 use aspire_model::evaluate::{self, EvaluateError, Sink};
 use aspire_model::expression::{EndpointProperty, Expression, Op};
 use aspire_model::fact::Fact;
@@ -20,6 +20,7 @@ pub fn run(context: &mut Context<'_>, model: AppModel) -> AppModel {
     for resource in model.iter() {
         check_resource(&model, resource, &mut found);
     }
+    one_owner_of_each_port(&model, &mut found);
     if !found.has_errors() {
         found.extend(graph::check_waits(&model));
     }
@@ -82,6 +83,36 @@ fn default_probe_endpoints(mut model: AppModel) -> AppModel {
         }
     }
     model
+}
+
+/// Two resources cannot have one fixed port of this machine.
+fn one_owner_of_each_port(model: &AppModel, found: &mut Diagnostics) {
+    let mut owners: BTreeMap<(u16, Protocol), (&Resource, &Fact)> = BTreeMap::new();
+    for resource in model.iter() {
+        for (_, fact) in resource.entries(Field::Endpoints, resource.main_form()) {
+            let FactValue::Endpoint(endpoint) = &fact.value else {
+                continue;
+            };
+            let Some(port) = endpoint.port else { continue };
+            let Some((other, theirs)) = owners.insert((port, endpoint.protocol), (resource, fact))
+            else {
+                continue;
+            };
+            let place = theirs
+                .authors
+                .first()
+                .and_then(|author| author.span().cloned());
+            let message = format!(
+                "`{}` and `{}` both want port {port}",
+                other.name, resource.name
+            );
+            found.push(
+                finding(resource, fact, "duplicate-port", message)
+                    .related(place, "the other one")
+                    .help("give one of them another `port`, or none: then the host picks one"),
+            );
+        }
+    }
 }
 
 fn check_resource(model: &AppModel, resource: &Resource, found: &mut Diagnostics) {
@@ -197,6 +228,8 @@ fn check_expression(
 fn finding(resource: &Resource, fact: &Fact, code: &str, message: String) -> Diagnostic {
     let diagnostic = Diagnostic::new(Severity::Error, code, message).about(resource.name.as_str());
     match fact.authors.first() {
+        // Only a plugin can have written a name that the app never saw.
+        Some(author) if author.plugin().is_some() => diagnostic.by(author).blame(Blame::Plugin),
         Some(author) => diagnostic.by(author),
         None => diagnostic,
     }
@@ -317,13 +350,4 @@ fn dangling(
         | EvaluateError::Circular(_)
         | EvaluateError::TooLarge => diagnostic,
     }
-}
-
-/// Whether the model may be handed on.
-pub fn is_sound(model: &Arc<AppModel>) -> bool {
-    let mut found = Diagnostics::new();
-    for resource in model.iter() {
-        check_resource(model, resource, &mut found);
-    }
-    !found.has_errors()
 }

@@ -303,7 +303,7 @@ fn a_file_that_cannot_be_read() {
     refused(
         &project,
         &["--runtime", "native"],
-        1,
+        3,
         &["folder.env", "aspire.toml:6"],
     );
 }

@@ -30,6 +30,14 @@ struct Wanted {
 
 /// Publishes or compares.
 pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
+    if host.options.image_map.is_some() {
+        bail!(
+            Problem::usage(
+                "--image-map is for running; what is published names the images of aspire.toml"
+            )
+            .help("leave it out")
+        );
+    }
     let project = project::open(host)?;
     let mode = Mode::Publish {
         target: Arc::from(args.to.as_str()),

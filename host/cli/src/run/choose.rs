@@ -95,7 +95,7 @@ pub(crate) async fn choose(
             "start Docker or Podman (`aspire-host doctor` says more), or go without containers: `aspire-host run --runtime native`"
         )),
         Err(error) => {
-            host.ui.detail(format!("{error}: running natively"));
+            host.ui.note(format!("{error}; running natively"));
             let mut native = with(model, Preference::Process, lower);
             native.about_forms = native
                 .about_forms

@@ -230,7 +230,7 @@ impl Preflight<'_> {
 
     fn env_files(&mut self, resource: &str, files: &[String]) {
         for file in files {
-            if let Err(error) = File::open(file) {
+            if let Err(error) = open(file) {
                 let message = format!("`{resource}`: cannot read {file}: {error}");
                 self.error(
                     resource,
@@ -245,7 +245,7 @@ impl Preflight<'_> {
 
     fn source(&mut self, resource: &str, source: Option<&str>) {
         if let Some(source) = source
-            && let Err(error) = File::open(source)
+            && let Err(error) = open(source)
         {
             let message = format!("`{resource}`: cannot read {source}: {error}");
             self.error(
@@ -287,6 +287,15 @@ impl Preflight<'_> {
             "stop that process, choose another port, or leave `port` out and let the host pick one",
         );
     }
+}
+
+/// Opens a file; a folder can be opened, but not read.
+fn open(path: &str) -> std::io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
 }
 
 /// The text of a template without placeholders.

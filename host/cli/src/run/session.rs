@@ -215,8 +215,9 @@ impl Running {
                 "the control plane broke: {text}"
             ))
             .help("this is a bug of aspire-host; what it started has been removed as far as possible")),
-            Outcome::Stopped if interruptions > 0 => Ok(Exit::Interrupted),
+            // What failed stays failed, however the run was ended.
             Outcome::Stopped if failed => Ok(Exit::App),
+            Outcome::Stopped if interruptions > 0 => Ok(Exit::Interrupted),
             Outcome::Stopped => Ok(Exit::Fine),
         }
     }

@@ -30,6 +30,17 @@ impl<'a> Reader<'a> {
 
     /// Adds a fact at a place.
     pub fn push(&mut self, key: FactKey, value: FactValue, span: &Span) {
+        if self.facts.iter().any(|(known, _, _)| *known == key) {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "duplicate-name",
+                    format!("`{}` is named twice here", key.key),
+                )
+                .at(span.clone())
+                .help("remove one of them"),
+            );
+            return;
+        }
         self.facts
             .push((key, value, Author::App { span: span.clone() }));
     }

@@ -81,7 +81,7 @@ pub(super) fn command(reader: &mut Reader<'_>, node: &Node) {
                 );
             }
         }
-        _ => {
+        Value::String(_) => {
             if let Some(value) = reader.get_expression(node) {
                 if value.is_empty() {
                     reader.wrong_value(node, "the command is empty", "write a program");
@@ -99,6 +99,7 @@ pub(super) fn command(reader: &mut Reader<'_>, node: &Node) {
                 );
             }
         }
+        _ => reader.wrong_type(node, "a string, or an array of strings"),
     }
 }
 

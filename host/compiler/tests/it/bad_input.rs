@@ -137,3 +137,17 @@ fn circles() {
       help: remove the wait
     ");
 }
+
+#[test]
+fn ports() {
+    let one = |name: &str| {
+        format!(
+            "[resources.{name}]\nkind = \"executable\"\ncommand = \"a\"\nendpoints.http = {{ port = 8080 }}\n"
+        )
+    };
+    insta::assert_snapshot!(findings(&format!("{}{}", one("a"), one("b"))), @r"
+    error[duplicate-port]: `a` and `b` both want port 8080 (aspire.toml:9)
+      aspire.toml:5: the other one
+      help: give one of them another `port`, or none: then the host picks one
+    ");
+}
