@@ -52,7 +52,8 @@ impl Project {
         }
         let home = place.join("home");
         fs::create_dir_all(&folder).expect("a folder for the test");
-        fs::create_dir_all(&home).expect("a folder for the test");
+        // As a user's is: there, and passable, so that native data of other accounts stays in it.
+        fs::create_dir_all(home.join("data")).expect("a folder for the test");
         let cache = places::target().join("blackbox").join("cache");
         let mut project = Self {
             marker: format!("{test}-{}", std::process::id()),

@@ -22,6 +22,15 @@ use crate::barrier;
 use crate::pipeline::{Compilation, Options};
 use crate::registry::Registry;
 
+/// Where the files go, and what is there instead of the images that are named.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The way from the output folder to the app's folder, ending with `/`.
+    pub app_folder: &'a str,
+    /// `repository` or `repository:tag` to what is used instead.
+    pub images: &'a BTreeMap<String, String>,
+}
+
 /// What a target made of the model.
 #[derive(Debug, Clone)]
 pub struct Published {
@@ -36,13 +45,12 @@ pub struct Published {
 }
 
 /// The passes from the model to files, in order: `omit` takes out what is not published, `lower`
-/// makes constructs, `refine` reworks them, `emit` makes files. `app_folder` is the way from the
-/// output folder to the app's folder, ending with `/`.
+/// makes constructs, `refine` reworks them, `emit` makes files.
 pub fn publish(
     compilation: &Compilation,
     plugins: &[Arc<dyn Plugin>],
     options: &Options,
-    app_folder: &str,
+    place: &Place<'_>,
 ) -> Published {
     let (registry, mut diagnostics) = Registry::new(plugins);
     let target: Arc<str> = Arc::from(options.mode.target());
@@ -50,7 +58,7 @@ pub fn publish(
         graph: Arc::new(ConstructGraph {
             app: Arc::clone(&compilation.model.name),
             target: Arc::clone(&target),
-            app_folder: Arc::from(app_folder),
+            app_folder: Arc::from(place.app_folder),
             nodes: BTreeMap::new(),
             authors: BTreeMap::new(),
         }),
@@ -72,7 +80,7 @@ pub fn publish(
         graph: ConstructGraph::clone(&published.graph),
         fidelity: BTreeSet::new(),
     };
-    let model = omit::run(&compilation.model, &mut lowering.diagnostics);
+    let model = omit::run(&compilation.model, place.images, &mut lowering.diagnostics);
     if !lowering.diagnostics.has_errors() {
         let model = lowering.lower(model, options);
         if !lowering.diagnostics.has_errors() {

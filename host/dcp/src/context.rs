@@ -7,8 +7,9 @@ use std::time::Duration;
 use aspire_api::ObjectKey;
 use tokio::sync::{mpsc, watch};
 
+use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::controllers::workload::Report;
+use crate::controllers::workload::{Ended, Report};
 use crate::engine::Engine;
 use crate::logs::{Log, Logs, Redactor};
 use crate::ports::PortMemory;
@@ -89,6 +90,36 @@ impl Context {
     /// Tells the loop something of a workload.
     pub(crate) fn tell(&self, key: &ObjectKey, report: Report) {
         self.send(Message::Workload(key.clone(), report));
+    }
+
+    /// Does something for a workload in a task; should it panic, the loop is told this instead.
+    pub(crate) fn work(
+        self: &Arc<Self>,
+        name: &'static str,
+        key: ObjectKey,
+        otherwise: Vec<Report>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let shared = Arc::clone(self);
+        self.tasks.spawn_or(name, task, move || {
+            for report in otherwise {
+                shared.tell(&key, report);
+            }
+        });
+    }
+
+    /// What is told when a launch, or whoever watches what was launched, panics.
+    pub(crate) fn launch_failed() -> Vec<Report> {
+        let at = Timestamp::now();
+        let note = "the control plane failed".to_owned();
+        vec![
+            Report::Failed(note.clone(), at),
+            Report::Ended(Ended {
+                at,
+                code: None,
+                note,
+            }),
+        ]
     }
 
     /// Tells the loop something.

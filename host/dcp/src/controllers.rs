@@ -200,6 +200,16 @@ impl Controllers {
             }
             _ => {}
         }
+        if event.kind != EventKind::Modified {
+            // Whether containers have to reach a service depends on who serves it.
+            let served = workloads::aspire(&event.object)
+                .into_iter()
+                .flat_map(|a| &a.endpoints);
+            for endpoint in served {
+                self.queue
+                    .add(ObjectKey::new(Kind::Service, endpoint.service.clone()));
+            }
+        }
         if event.kind == EventKind::Deleted && self.is_stopping() {
             // Whatever it depended on may be waiting for its end.
             for dependency in dependencies(&event.object) {

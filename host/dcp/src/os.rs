@@ -113,6 +113,6 @@ pub(crate) struct Spawned {
     pub(crate) stdout: Pipe,
     /// The other end of its standard error.
     pub(crate) stderr: Pipe,
-    /// What the two pipes of its output are called as long as anybody holds them.
+    /// The two pipes of its output, as in [`Prepared::pipes`].
     pub(crate) pipes: Vec<u64>,
 }

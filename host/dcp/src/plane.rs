@@ -89,6 +89,7 @@ impl ControlPlane {
         let log_folder = state.join("logs");
         let logs = Logs::new(log_folder.clone(), config.logs, Arc::clone(&redactor))
             .map_err(folder(log_folder))?;
+        os::allow_files();
         os::adopt_orphans();
         let (messages, inbox) = mpsc::unbounded_channel();
         let engine = config.engine.clone().map(Engine::new);
@@ -204,7 +205,7 @@ fn begin_stop(context: &Context, how: Stop) {
 }
 
 /// After this, what refuses to go is left to the next run.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits for the end and makes sure that it is one.
 async fn supervise(

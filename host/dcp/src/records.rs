@@ -27,8 +27,13 @@ pub(crate) enum Entry {
         /// The run.
         run: String,
     },
-    /// A process is about to be started for an object.
-    Intent(String),
+    /// A process is about to be started.
+    Intent {
+        /// The object.
+        of: String,
+        /// The pipes of its output: whoever holds them came of it.
+        pipes: Vec<u64>,
+    },
     /// It was.
     Process {
         /// The object.
@@ -37,9 +42,6 @@ pub(crate) enum Entry {
         pid: u32,
         /// Start time in ticks.
         start: u64,
-        /// The pipes of its output.
-        #[serde(default)]
-        pipes: Vec<u64>,
     },
     /// A container of this name is about to be created.
     Container(String),
@@ -139,16 +141,15 @@ pub(crate) fn read_dead(text: &str) -> Option<Left> {
     for entry in entries {
         match entry {
             Entry::Host { .. } => {}
-            Entry::Intent(_) => intents += 1,
-            // Numbers of an earlier boot mean nothing.
-            Entry::Process {
-                of,
-                pid,
-                start,
-                pipes,
-            } if creator.boot == os::boot_id() => {
+            Entry::Intent { pipes, .. } => {
+                intents += 1;
+                // Numbers of an earlier boot mean nothing.
+                if creator.boot == os::boot_id() {
+                    left.pipes.extend(pipes);
+                }
+            }
+            Entry::Process { of, pid, start } if creator.boot == os::boot_id() => {
                 left.processes.push((of, Identity { pid, start }));
-                left.pipes.extend(pipes);
             }
             Entry::Process { .. } => intents = intents.saturating_sub(1),
             Entry::Container(name) => left.containers.push(name),
@@ -168,16 +169,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::begin(folder.path(), "r1").unwrap();
         journal
-            .durably(&[Entry::Intent("executables/a".into())])
+            .durably(&[Entry::Intent {
+                of: "executables/a".into(),
+                pipes: vec![9],
+            }])
             .unwrap();
         let process = Entry::Process {
             of: "executables/a".into(),
             pid: 7,
             start: 8,
-            pipes: vec![9],
         };
         journal
-            .add(&[process, Entry::Intent("executables/b".into())])
+            .add(&[
+                process,
+                Entry::Intent {
+                    of: "executables/b".into(),
+                    pipes: vec![10],
+                },
+            ])
             .unwrap();
         journal.add(&[Entry::Container("c".into())]).unwrap();
         let text = fs::read_to_string(journal.path()).unwrap();
@@ -187,7 +196,7 @@ mod tests {
         let expected = Left {
             run: "r1".into(),
             processes: vec![("executables/a".into(), Identity { pid: 7, start: 8 })],
-            pipes: vec![9],
+            pipes: vec![9, 10],
             open: true,
             containers: vec!["c".into()],
             networks: Vec::new(),

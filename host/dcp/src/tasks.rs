@@ -23,6 +23,16 @@ impl Tasks {
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> AbortHandle {
+        self.spawn_or(name, task, || ())
+    }
+
+    /// Starts a task that somebody waits for: who is told, should it panic.
+    pub(crate) fn spawn_or(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+        panicked: impl FnOnce() + Send + 'static,
+    ) -> AbortHandle {
         let fatal = self.fatal.clone();
         let handle = tokio::spawn(async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
@@ -33,6 +43,7 @@ impl Tasks {
                     known.get_or_insert(text);
                     first
                 });
+                panicked();
             }
         })
         .abort_handle();

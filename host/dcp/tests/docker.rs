@@ -252,3 +252,69 @@ async fn ten_at_once() {
         );
     }
 }
+
+const FOLDER: &str = "DCP_TEST_FOLDER";
+const INSTANCE: &str = "DCP_TEST_INSTANCE";
+
+/// A host in a process of its own, to be killed: this test, started again with variables.
+#[tokio::test]
+async fn host() {
+    let (Some(folder), Ok(instance)) = (std::env::var_os(FOLDER), std::env::var(INSTANCE)) else {
+        return;
+    };
+    let Some(engine) = engine().await else { return };
+    let folder = std::path::Path::new(&folder);
+    let mut config = Config::new("test", instance, folder.join("state"), folder.join("data"));
+    config.engine = Some(Arc::new(engine));
+    let plane = ControlPlane::start(config).await.unwrap();
+    network(&plane).await;
+    for number in 0..3 {
+        let object = busybox(&format!("c{number}"), "exec sleep 1000");
+        plane.client().create(object).await.unwrap();
+    }
+    let _ = plane.ended().await;
+}
+
+/// Whatever a killed host had asked the engine for, the next one removes, and no other's.
+#[tokio::test]
+async fn killed_at_random_moments() {
+    let Some(engine) = engine().await else { return };
+    let (folders, others) = (Folders::new(), Folders::new());
+    let other = ControlPlane::start(config(&others, &engine, "other"))
+        .await
+        .unwrap();
+    network(&other).await;
+    other
+        .client()
+        .create(busybox("stays", "exec sleep 1000"))
+        .await
+        .unwrap();
+    reaches(&other, "stays", State::Running).await;
+    let config = config(&folders, &engine, "killed");
+    let instance = config.instance.clone();
+    for round in 0..8u64 {
+        let mut host = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "host", "--nocapture"])
+            .env(FOLDER, folders.path())
+            .env(INSTANCE, &instance)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(50 + round * 137 % 900)).await;
+        host.kill().unwrap();
+        host.wait().unwrap();
+    }
+    let plane = ControlPlane::start(config).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !left(&instance).is_empty() {
+        assert!(Instant::now() < deadline, "{}", left(&instance));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Late ones would have come by now.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(left(&instance), "");
+    plane.stop(Stop::Graceful).await;
+    reaches(&other, "stays", State::Running).await;
+    other.stop(Stop::Force).await;
+}

@@ -434,3 +434,119 @@ async fn the_signal_that_asks() {
     assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
     assert_eq!(text(&plane, &key("db")), ["asked"]);
 }
+
+struct Faulty;
+
+impl aspire_dcp::SecretSource for Faulty {
+    fn secret(&self, _: &str) -> Option<String> {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_the_run_orderly() {
+    let folders = Folders::new();
+    let mut config = folders.config();
+    config.secrets = Arc::new(Faulty);
+    let plane = ControlPlane::start(config).await.unwrap();
+    plane
+        .client()
+        .create(shell("long", "echo $$ > pid; exec sleep 1000"))
+        .await
+        .unwrap();
+    let pid = file(&folders.path().join("pid")).await;
+    let mut asks = shell("asks", "");
+    let secret = Placeholder::Secret {
+        name: "pw".into(),
+        uri: false,
+    };
+    asks.spec.env = vec![env("PW", &secret.write())];
+    plane.client().create(asks).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), plane.ended())
+        .await
+        .unwrap();
+    let expected = "the control plane failed in `process`: on purpose";
+    assert_eq!(ended, Outcome::Broken(expected.to_owned()));
+    assert!(!alive(&pid));
+}
+
+#[tokio::test]
+async fn a_probe_that_hangs_keeps_no_other_waiting() {
+    let folders = Folders::new();
+    let plane = folders.plane().await;
+    let mut object = shell("a", "sleep 1000");
+    let command = |script: &str| ProbeAction::Command {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+    };
+    let mut hangs = probe(command("sleep 1000"));
+    hangs.timeout = 60_000;
+    let mut slow = probe(command("sleep 1000"));
+    slow.timeout = 50;
+    let probes = [
+        ("hangs", hangs),
+        ("slow", slow),
+        ("ready", probe(command("exit 0"))),
+    ];
+    aspire(&mut object).probes = probes.map(|(name, probe)| (name.to_owned(), probe)).into();
+    plane.client().create(object).await.unwrap();
+    let two =
+        |object: &aspire_api::executable::Executable| object.status.health_probe_results.len() == 2;
+    let seen = until(&plane, "a", two).await.status;
+    let results: Vec<_> = seen
+        .health_probe_results
+        .iter()
+        .map(|r| (r.probe_name.as_str(), r.reason.as_str()))
+        .collect();
+    assert_eq!(results, [("ready", ""), ("slow", "no answer within 50 ms")]);
+    assert_eq!(seen.health_status, Some(HealthStatus::Caution));
+    plane.stop(Stop::Force).await;
+}
+
+/// Only root can become somebody else; elsewhere there is nothing to see.
+#[tokio::test]
+async fn as_another_user() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folders = Folders::new();
+    if std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) != 0)
+    {
+        return;
+    }
+    let mode = std::fs::Permissions::from_mode;
+    std::fs::set_permissions(folders.path(), mode(0o700)).unwrap();
+    let plane = folders.plane().await;
+    let data = Placeholder::DataFolder("db".into()).write();
+    let conf = Placeholder::File("x.conf".into()).write();
+    let script = format!(
+        "id -un; id -G; cat {conf}; echo x > {data}/made; echo $HOME; ps -o sid= -p $$ | tr -d ' ' | sed s/$$/leader/"
+    );
+    let mut object = shell("closed", &script);
+    object.spec.working_directory = Some("/".to_owned());
+    aspire(&mut object).run_as = Some("nobody".to_owned());
+    aspire(&mut object).data_folders = vec!["db".to_owned()];
+    let file = PrivateFile {
+        contents: "private\n".to_owned(),
+        source: None,
+        mode: 0o600,
+    };
+    aspire(&mut object).files.insert("x.conf".to_owned(), file);
+    plane.client().create(object.clone()).await.unwrap();
+    let failed = state(&plane, "closed", State::FailedToStart).await;
+    let expected = format!(
+        "user nobody may not pass through {}",
+        folders.path().display()
+    );
+    assert_eq!(failed.status.message, expected);
+    std::fs::set_permissions(folders.path(), mode(0o755)).unwrap();
+    object.metadata.name = "open".to_owned();
+    plane.client().create(object).await.unwrap();
+    state(&plane, "open", State::Finished).await;
+    let lines = text(&plane, &key("open"));
+    assert_eq!(
+        (lines[0].as_str(), lines[2].as_str()),
+        ("nobody", "private"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[4..], ["leader"]);
+    plane.stop(Stop::Graceful).await;
+}

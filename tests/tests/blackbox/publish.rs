@@ -233,7 +233,6 @@ fn docker_compose_runs_it() {
         name: &name,
     };
     up.compose(&["config", "--quiet"]).expect(0);
-    stand_in(&project, &up.config());
     up.compose(&["up", "--detach", "--build", "--quiet-pull"])
         .expect(0);
     let config = up.config();
@@ -269,26 +268,6 @@ fn docker_compose_runs_it() {
     }
     assert_eq!(engine.with_text(&name), Vec::<String>::new());
     assert_eq!(engine.listed("volume", &name), Vec::<String>::new());
-}
-
-/// Where no registry can be reached, docker-compose takes stand-ins: by a second file, which it reads
-/// by itself, so that the published one stays as it is.
-fn stand_in(project: &Project, config: &serde_json::Value) {
-    let mut text = String::from("services:\n");
-    for (service, settings) in config["services"].as_object().expect("services") {
-        let Some(image) = settings["image"].as_str() else {
-            continue;
-        };
-        let name = image
-            .rsplit_once("library/")
-            .map_or(image, |(_, name)| name);
-        let stand_in = match name {
-            name if name.contains("ollama/") => name.replace("docker.io/ollama/", "standin.local/"),
-            name => format!("standin.local/{name}"),
-        };
-        text.push_str(&format!("  {service}:\n    image: {stand_in}\n"));
-    }
-    project.write("out/docker-compose.override.yaml", &text);
 }
 
 /// The programs that the Dockerfiles copy.

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use aspire_compiler::publish::{self, Published};
+use aspire_compiler::publish::{self, Place, Published};
 use aspire_model::annotation::MountKind;
 use aspire_model::construct::{Artifact, Fidelity, Grade};
 use aspire_model::{AppModel, Diagnostic, Diagnostics, FactValue, Mode};
@@ -16,6 +16,7 @@ use crate::error::{Exit, Problem};
 use crate::files;
 use crate::host::Host;
 use crate::project::{self, Project};
+use crate::run::inputs;
 use crate::{columns, render};
 
 /// Name of the file that belongs to the user.
@@ -30,14 +31,6 @@ struct Wanted {
 
 /// Publishes or compares.
 pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
-    if host.options.image_map.is_some() {
-        bail!(
-            Problem::usage(
-                "--image-map is for running; what is published names the images of aspire.toml"
-            )
-            .help("leave it out")
-        );
-    }
     let project = project::open(host)?;
     let mode = Mode::Publish {
         target: Arc::from(args.to.as_str()),
@@ -45,8 +38,11 @@ pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
     let compilation = project.model(host, mode.clone())?;
     let options = project.options(host, mode, false)?;
     let out = host.here.join(&args.out);
-    let way = files::way_back(&out, project.folder());
-    let published = publish::publish(&compilation, &project.set.plugins, &options, &way);
+    let place = Place {
+        app_folder: &files::way_back(&out, project.folder()),
+        images: &inputs::image_map(host)?,
+    };
+    let published = publish::publish(&compilation, &project.set.plugins, &options, &place);
     let mut found = published.diagnostics.clone();
     if args.strict {
         found.extend(refusals(&published.fidelity));

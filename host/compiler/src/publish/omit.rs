@@ -14,9 +14,18 @@ use aspire_model::{
     AppModel, Expression, FactKey, FactValue, Field, Form, Resource, ResourceName, Shape,
 };
 
+use crate::run::map_image;
+
 /// Runs the pass.
-pub(super) fn run(model: &AppModel, diagnostics: &mut Diagnostics) -> AppModel {
+pub(super) fn run(
+    model: &AppModel,
+    images: &BTreeMap<String, String>,
+    diagnostics: &mut Diagnostics,
+) -> AppModel {
     let mut published = model.clone();
+    if !images.is_empty() {
+        map_images(&mut published, images);
+    }
     let external: Vec<&Resource> = model
         .iter()
         .filter(|resource| becomes_parameters(model, resource))
@@ -45,6 +54,21 @@ pub(super) fn run(model: &AppModel, diagnostics: &mut Diagnostics) -> AppModel {
     drop_waits(&mut published, &external, &omitted);
     drop_orphaned_parameters(&mut published);
     published
+}
+
+/// Names the images that are used instead.
+fn map_images(model: &mut AppModel, images: &BTreeMap<String, String>) {
+    let mapped: Vec<(ResourceName, String)> = model
+        .iter()
+        .filter_map(|resource| {
+            let image = resource.text(Field::Image, Form::Container)?;
+            let other = map_image(image, images);
+            (other != image).then(|| (resource.name.clone(), other))
+        })
+        .collect();
+    for (name, image) in mapped {
+        set_text(model, &name, Field::Image, &image);
+    }
 }
 
 /// Its own setting, or that of the nearest ancestor that has one.

@@ -21,7 +21,12 @@ fn published(text: &str, target: &str) -> String {
         parameters: BTreeMap::new(),
         keep_stages: false,
     };
-    let published = publish::publish(&compilation, &plugins, &options, "../");
+    let images = BTreeMap::from([("docker.io/library/api".to_owned(), "mirror/api".to_owned())]);
+    let place = publish::Place {
+        app_folder: "../",
+        images: &images,
+    };
+    let published = publish::publish(&compilation, &plugins, &options, &place);
     let model = match published.publication.files.get("model") {
         Some(Artifact::Contents(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
         _ => String::new(),
@@ -47,7 +52,7 @@ fn what_is_not_published_is_not_waited_for() {
     app shop
 
     api (container, container)
-      image = "api:1"
+      image = "mirror/api:1"
 
     cache (cache, container)
       image = "docker.io/library/redis:8.6"
@@ -81,7 +86,7 @@ fn a_connection_string_becomes_a_parameter() {
     app shop
 
     api (container, container)
-      image = "api:1"
+      image = "mirror/api:1"
       env.CACHE_HOST = "{cache.Host}"
       env.CACHE_PASSWORD = "{cache.Password}"
       env.CACHE_PORT = "{cache.Port}"

@@ -94,14 +94,15 @@ pub(crate) async fn launch(
             Err(problem) => problem,
         };
         attempt += 1;
-        let message = match problem {
+        let (stage, message) = match problem {
             Problem::Conclusive(message) => return failed(message),
             Problem::Passing(message) if attempt >= ATTEMPTS => return failed(message),
-            Problem::Passing(message) | Problem::EngineDown(message) => message,
+            Problem::Passing(message) => (Stage::Starting, message),
+            Problem::EngineDown(message) => (Stage::EngineDown, message),
         };
         let message = context.redactor.text(&message);
         log.system(&format!("{message}; trying again"));
-        context.tell(&key, Report::Progress(Stage::EngineDown, message));
+        context.tell(&key, Report::Progress(stage, message));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = cancel.wait_for(|cancel| *cancel) => return failed("stopped".to_owned()),

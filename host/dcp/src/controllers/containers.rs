@@ -105,7 +105,8 @@ pub(super) fn launch(
         cancel,
         slot,
     );
-    context.tasks.spawn("container", task);
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+    context.work("container", key, Context::launch_failed(), task);
 }
 
 /// Stops it in a task. One that is kept runs on, unless it is asked to stop by itself.
@@ -115,39 +116,44 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
     let kept = is_persistent(container) && !container.spec.stop;
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
     let shared = Arc::clone(&context);
-    context.tasks.spawn("stop", async move {
-        let (Some(engine), Some(id)) = (&shared.engine, id) else {
-            return shared.tell(&key, Report::Stopped(true));
-        };
-        if kept {
-            let note = "left running".to_owned();
-            let ended = Ended {
-                at: Timestamp::now(),
-                code: None,
-                note,
+    context.work(
+        "stop",
+        key.clone(),
+        vec![Report::Stopped(false)],
+        async move {
+            let (Some(engine), Some(id)) = (&shared.engine, id) else {
+                return shared.tell(&key, Report::Stopped(true));
             };
-            shared.tell(&key, Report::Stopped(true));
-            return shared.tell(&key, Report::Ended(ended));
-        }
-        let mut force = shared.force.subscribe();
-        let forced = async { drop(force.wait_for(|force| *force).await) };
-        let orderly = tokio::select! {
-            stopped = within(grace + LIMIT, engine.raw().stop(&id, grace)) => Some(stopped),
-            () = forced => None,
-        };
-        let stopped = match orderly {
-            Some(stopped) => stopped,
-            None => within(LIMIT, engine.raw().remove(&id)).await,
-        };
-        if let Err(error) = &stopped {
-            shared
-                .log(&key)
-                .system(&format!("it could not be stopped: {error}"));
-        }
-        shared.tell(&key, Report::Stopped(stopped.is_ok()));
-        // Its end is told by the engine; should that get lost, a look will find it.
-        engine.hub.tell(&id, Happening::Look);
-    });
+            if kept {
+                let note = "left running".to_owned();
+                let ended = Ended {
+                    at: Timestamp::now(),
+                    code: None,
+                    note,
+                };
+                shared.tell(&key, Report::Stopped(true));
+                return shared.tell(&key, Report::Ended(ended));
+            }
+            let mut force = shared.force.subscribe();
+            let forced = async { drop(force.wait_for(|force| *force).await) };
+            let orderly = tokio::select! {
+                stopped = within(grace + LIMIT, engine.raw().stop(&id, grace)) => Some(stopped),
+                () = forced => None,
+            };
+            let stopped = match orderly {
+                Some(stopped) => stopped,
+                None => within(LIMIT, engine.raw().remove(&id)).await,
+            };
+            if let Err(error) = &stopped {
+                shared
+                    .log(&key)
+                    .system(&format!("it could not be stopped: {error}"));
+            }
+            shared.tell(&key, Report::Stopped(stopped.is_ok()));
+            // Its end is told by the engine; should that get lost, a look will find it.
+            engine.hub.tell(&id, Happening::Look);
+        },
+    );
 }
 
 /// Removes what is left of it, in a task.
@@ -156,7 +162,7 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
     let kept = is_persistent(container);
     let shared = Arc::clone(&context);
-    context.tasks.spawn("clean", async move {
+    context.work("clean", key.clone(), vec![Report::Cleaned], async move {
         if let (Some(engine), Some(id), false) = (&shared.engine, id, kept) {
             engine.hub.forget(&id);
             let _turn = engine.turn().await;

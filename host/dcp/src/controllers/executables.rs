@@ -81,8 +81,9 @@ pub(super) fn launch(
     slot: Slot,
 ) {
     let executable = Arc::new(executable.clone());
+    let key = ObjectKey::new(Kind::Executable, executable.metadata.name.clone());
     let task = launch::launch(Arc::clone(&context), executable, cancel, slot);
-    context.tasks.spawn("process", task);
+    context.work("process", key, Context::launch_failed(), task);
 }
 
 /// Stops it in a task.
@@ -90,22 +91,27 @@ pub(super) fn stop(context: Arc<Context>, executable: &Executable, slot: Slot) {
     let key = ObjectKey::new(Kind::Executable, executable.metadata.name.clone());
     let grace = context.grace(executable.spec.aspire.as_ref());
     let shared = Arc::clone(&context);
-    context.tasks.spawn("stop", async move {
-        let mut force = shared.force.subscribe();
-        let done = match slot.get() {
-            Some(Live::Process(process)) => {
-                process.tree.end(&shared.scanner, grace, &mut force).await
-            }
-            _ => true,
-        };
-        shared.tell(&key, Report::Stopped(done));
-    });
+    context.work(
+        "stop",
+        key.clone(),
+        vec![Report::Stopped(false)],
+        async move {
+            let mut force = shared.force.subscribe();
+            let done = match slot.get() {
+                Some(Live::Process(process)) => {
+                    process.tree.end(&shared.scanner, grace, &mut force).await
+                }
+                _ => true,
+            };
+            shared.tell(&key, Report::Stopped(done));
+        },
+    );
 }
 
 /// Removes what is left of it, in a task.
 pub(super) fn clean(context: Arc<Context>, key: ObjectKey, slot: Slot, stopped: bool) {
     let shared = Arc::clone(&context);
-    context.tasks.spawn("clean", async move {
+    context.work("clean", key.clone(), vec![Report::Cleaned], async move {
         launch::clean(&shared, &key, &slot, stopped).await;
         shared.tell(&key, Report::Cleaned);
     });

@@ -115,15 +115,25 @@ impl Controllers {
                 Effect::Release => self.release(key),
                 Effect::Make => {
                     let (context, object) = (Arc::clone(&self.context), Arc::clone(&object));
-                    self.context.tasks.spawn("make", make(context, object));
+                    let failed =
+                        Message::Made(key.clone(), Made::Failed("the control plane failed".into()));
+                    let shared = Arc::clone(&context);
+                    let task = make(context, object);
+                    self.context
+                        .tasks
+                        .spawn_or("make", task, move || shared.send(failed));
                 }
                 Effect::Unmake => {
                     let (context, object) = (Arc::clone(&self.context), Arc::clone(&object));
                     let ready = self.materials.get(key).and_then(|made| made.ready.clone());
-                    self.context.tasks.spawn("unmake", async move {
+                    let (shared, gone) = (Arc::clone(&context), Message::Unmade(key.clone()));
+                    let task = async move {
                         unmake(&context, &object, ready).await;
                         context.send(Message::Unmade(object.key()));
-                    });
+                    };
+                    self.context
+                        .tasks
+                        .spawn_or("unmake", task, move || shared.send(gone));
                 }
             }
         }

@@ -1,3 +1,5 @@
+//! Gates, steps and ends of a workload: the table of what follows from what.
+
 use super::*;
 
 fn ended(code: i32) -> Ended {

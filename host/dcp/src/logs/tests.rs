@@ -121,7 +121,7 @@ async fn run(log: &Arc<Log>, script: &str) {
         stdin: false,
         user: None,
     };
-    let spawned = crate::os::spawn(&request).unwrap();
+    let spawned = crate::os::spawn(&request, crate::os::Prepared::new(&request).unwrap()).unwrap();
     log.pump(OutputStream::Stdout, spawned.stdout);
     log.pump(OutputStream::Stderr, spawned.stderr);
     assert_eq!(spawned.exit.wait().await.unwrap(), 0);

@@ -20,13 +20,16 @@ use tokio::io::{AsyncWrite, Interest};
 use tokio::net::unix::pipe;
 
 pub(crate) use ports::{ephemeral_ports, port_holder};
-pub(crate) use spawn::spawn;
+pub(crate) use spawn::{Prepared, spawn};
 pub(crate) use users::{find_user, give_to, is_root, may_traverse};
 
 use super::{Entry, Identity, Urgency};
 
 /// One end of a pipe.
 pub(crate) type Pipe = OwnedFd;
+
+/// Enough, and not so many that a child that closes them all one by one takes long.
+const FILES: u64 = 16_384;
 
 /// Children whose end somebody waits for; the reaper of orphans leaves them alone.
 static TRACKED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -246,6 +249,22 @@ pub(crate) fn machine() -> &'static str {
         format!("{machine}-{digits}")
     });
     &ID
+}
+
+/// Allows as many open files as many workloads need: five for each, beside its connections.
+pub(crate) fn allow_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                maximum,
+            },
+        );
+    }
 }
 
 /// From now on orphans among our descendants become our children, so that a tree of processes

@@ -75,18 +75,43 @@ fn ended() -> io::Error {
     io::Error::other("the thread that starts processes has ended")
 }
 
+/// Jobs that are made durable together; each holds four file descriptors meanwhile.
+const BATCH: usize = 64;
+
 fn work(mut journal: Journal, waiting: &mpsc::Receiver<Job>) {
     while let Ok(first) = waiting.recv() {
-        let jobs: Vec<Job> = std::iter::once(first).chain(waiting.try_iter()).collect();
-        let intents: Vec<Entry> = jobs
-            .iter()
-            .map(|job| match job {
-                Job::Start { object, .. } => Entry::Intent(object.clone()),
-                Job::Note { entry, .. } => entry.clone(),
-            })
+        let jobs: Vec<Job> = std::iter::once(first)
+            .chain(waiting.try_iter())
+            .take(BATCH)
             .collect();
+        let mut pipes = Vec::with_capacity(jobs.len());
+        let mut intents = Vec::with_capacity(jobs.len());
+        for job in &jobs {
+            match job {
+                Job::Note { entry, .. } => {
+                    pipes.push(None);
+                    intents.push(entry.clone());
+                }
+                Job::Start {
+                    object, request, ..
+                } => {
+                    let prepared = os::Prepared::new(request);
+                    // Known before the start: in case nothing of the process can be recorded
+                    // after it.
+                    let names = prepared
+                        .as_ref()
+                        .map(os::Prepared::pipes)
+                        .unwrap_or_default();
+                    intents.push(Entry::Intent {
+                        of: object.clone(),
+                        pipes: names,
+                    });
+                    pipes.push(Some(prepared));
+                }
+            }
+        }
         let recorded = journal.durably(&intents);
-        for job in jobs {
+        for (job, pipes) in jobs.into_iter().zip(pipes) {
             let recorded = match &recorded {
                 Ok(()) => Ok(()),
                 Err(error) => Err(io::Error::new(
@@ -94,31 +119,32 @@ fn work(mut journal: Journal, waiting: &mpsc::Receiver<Job>) {
                     format!("cannot record the start: {error}"),
                 )),
             };
-            match job {
-                Job::Note { reply, .. } => drop(reply.send(recorded)),
-                Job::Start {
-                    object,
-                    request,
-                    reserved,
-                    reply,
-                } => {
-                    let started = recorded.and_then(|()| {
+            match (job, pipes) {
+                (Job::Note { reply, .. }, _) => drop(reply.send(recorded)),
+                (Job::Start { .. }, None) => {}
+                (
+                    Job::Start {
+                        object,
+                        request,
+                        reserved,
+                        reply,
+                    },
+                    Some(pipes),
+                ) => {
+                    let started = recorded.and(pipes).and_then(|pipes| {
                         drop(reserved);
-                        os::spawn(&request)
+                        os::spawn(&request, pipes)
                     });
                     if let Ok(Spawned {
                         id: Identity { pid, start },
-                        pipes,
                         ..
-                    }) = &started
+                    }) = started
                     {
-                        let (pid, start, pipes) = (*pid, *start, pipes.clone());
                         // Not being able to is no reason to end it: it carries our mark as well.
                         let _ = journal.add(&[Entry::Process {
                             of: object,
                             pid,
                             start,
-                            pipes,
                         }]);
                     }
                     if let Err(Ok(unwanted)) = reply.send(started) {

@@ -19,20 +19,39 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use super::{Exit, Tracked, entry, pid, tracked};
 use crate::os::{Identity, Spawn, Spawned, User};
 
+/// The pipes of a process that is about to be started.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    stdin: Option<(OwnedFd, OwnedFd)>,
+    stdout: (OwnedFd, OwnedFd),
+    stderr: (OwnedFd, OwnedFd),
+}
+
+impl Prepared {
+    /// Makes them.
+    pub(crate) fn new(request: &Spawn) -> io::Result<Self> {
+        Ok(Self {
+            stdin: if request.stdin { Some(pipe()?) } else { None },
+            stdout: pipe()?,
+            stderr: pipe()?,
+        })
+    }
+
+    /// What the pipes of its output are called as long as anybody holds them.
+    pub(crate) fn pipes(&self) -> Vec<u64> {
+        let ends = [&self.stdout.0, &self.stderr.0];
+        ends.iter()
+            .filter_map(|fd| Some(fstat(fd).ok()?.st_ino))
+            .collect()
+    }
+}
+
 /// Starts a process as the leader of its own session and process group.
-pub(crate) fn spawn(request: &Spawn) -> io::Result<Spawned> {
-    let (stdout, child_stdout) = pipe()?;
-    let (stderr, child_stderr) = pipe()?;
-    let pipes = [&stdout, &stderr]
-        .iter()
-        .filter_map(|fd| Some(fstat(fd).ok()?.st_ino))
-        .collect();
-    let (child_stdin, stdin) = if request.stdin {
-        let (read, write) = pipe()?;
-        (Some(read), Some(write))
-    } else {
-        (None, None)
-    };
+pub(crate) fn spawn(request: &Spawn, prepared: Prepared) -> io::Result<Spawned> {
+    let pipes = prepared.pipes();
+    let (stdout, child_stdout) = prepared.stdout;
+    let (stderr, child_stderr) = prepared.stderr;
+    let (child_stdin, stdin) = prepared.stdin.unzip();
     // Held until the child is known, so that the reaper of orphans can't take it for one.
     let mut known = tracked();
     let number = match &request.user {
