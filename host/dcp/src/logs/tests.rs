@@ -1,3 +1,5 @@
+//! Lines in, lines out: whole, stamped, bounded, and without a secret.
+
 use std::time::Duration;
 
 use aspire_api::Kind;

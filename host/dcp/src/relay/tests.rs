@@ -1,3 +1,5 @@
+//! Connections through the relay: carried, parked, released, and ended.
+
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,3 +1,5 @@
+//! Writes, watches and their order: what the store promises.
+
 use aspire_api::executable::{Executable, ExecutableState};
 use aspire_api::{Kind, ObjectMeta};
 

@@ -2,7 +2,10 @@
 
 use aspire_sdk::{Edits, Error, Model, Pass, PassInfo, Phase, Plugin, Registration};
 
-include!("../../meddler.rs");
+#[path = "../../meddler.rs"]
+mod meddler;
+
+use meddler::meddle;
 
 /// The plugin.
 #[derive(Debug)]
