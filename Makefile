@@ -41,7 +41,7 @@ plugins:
 demo: build
 	@tests/machine redis-or-engine
 	@echo 'demo: starting examples/quickstart; Ctrl-C stops everything'
-	@images=$$(tests/machine quickstart-images) && cd examples/quickstart && exec "$(TARGET)/debug/aspire-host" run $$images
+	@images=$$(tests/machine quickstart-images) && cd examples/quickstart && { "$(TARGET)/debug/aspire-host" run $$images || [ $$? = 130 ]; }
 
 test: build
 	@tests/machine engine redis postgres compose images

@@ -56,3 +56,29 @@ fn an_order_goes_all_the_way() {
     session.stop().expect(130);
     project.assert_nothing_left();
 }
+
+/// Init scripts run on an empty volume only: a database that is added later is missing, and that is
+/// told instead of waited for in silence.
+#[test]
+fn a_database_that_an_existing_volume_lacks_is_named() {
+    let engine = needs_engine!();
+    let project = Project::new("shop-database").on(engine);
+    let app = |databases: &str, wait: &str| {
+        let text = format!(
+            "name = 'databases'\n[plugins]\npostgres = 'postgres'\n\
+             [resources.db]\nkind = 'postgres'\ndata-volume = true\ndatabases = {databases}\n\
+             [resources.job]\nkind = 'executable'\ncommand = 'true'\nwait-for = ['{wait}']\n"
+        );
+        project.write("aspire.toml", &text);
+    };
+    app("['orders']", "orders");
+    let session = project.run(&["--runtime", "docker"]);
+    session.says("job: finished");
+    session.stop().expect(130);
+    app("['orders', 'more']", "more");
+    let session = project.run(&["--runtime", "docker"]);
+    session.says("database \"more\" does not exist");
+    session.stop().expect(130).lacks(&["job: finished"]);
+    project.host(&["clean", "--data", "--yes"]).expect(0);
+    project.assert_nothing_left();
+}

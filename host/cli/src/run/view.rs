@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aspire_api::ObjectKey;
 use aspire_api::aspire::{Aspire, WorkloadEndpoint};
-use aspire_api::container::{ContainerState, HealthStatus};
+use aspire_api::container::{ContainerState, HealthStatus, ProbeOutcome, ProbeResult};
 use aspire_api::executable::ExecutableState;
 use aspire_api::object::Object;
 use aspire_api::service::ServiceState;
@@ -106,7 +106,11 @@ impl View {
                     phase: container_phase(status.state),
                     health: status.health_status.filter(|_| !aspire.probes.is_empty()),
                     waiting_for: status.waiting_for.clone(),
-                    message: status.message.clone(),
+                    message: message(
+                        &status.message,
+                        status.health_status,
+                        &status.health_probe_results,
+                    ),
                     exit_code: status.exit_code,
                     manual: !container.spec.start,
                     ..base(&container.metadata, aspire)
@@ -119,7 +123,11 @@ impl View {
                     phase: process_phase(status.state),
                     health: status.health_status.filter(|_| !aspire.probes.is_empty()),
                     waiting_for: status.waiting_for.clone(),
-                    message: status.message.clone(),
+                    message: message(
+                        &status.message,
+                        status.health_status,
+                        &status.health_probe_results,
+                    ),
                     exit_code: status.exit_code,
                     manual: !executable.spec.start,
                     ..base(&executable.metadata, aspire)
@@ -265,6 +273,19 @@ pub(crate) fn failure(row: &Row) -> String {
         (_, "") => "failed".to_owned(),
         (_, message) => format!("failed: {message}"),
     }
+}
+
+/// What there is to say: the status's own words, else why an unhealthy workload is that.
+fn message(own: &str, health: Option<HealthStatus>, results: &[ProbeResult]) -> String {
+    if !own.is_empty() || health != Some(HealthStatus::Unhealthy) {
+        return own.to_owned();
+    }
+    let failed: Vec<String> = results
+        .iter()
+        .filter(|result| result.outcome == ProbeOutcome::Failure)
+        .map(|result| format!("probe {}: {}", result.probe_name, result.reason))
+        .collect();
+    failed.join("; ")
 }
 
 fn fail(row: &mut Row, message: &str) {
