@@ -124,6 +124,7 @@ mod tests {
             pass("labels", &["labels"], &[], &[]),
             pass("audit", &[], &[], &["labels", "registry"]),
             pass("registry", &["registry"], &["labels"], &[]),
+            pass("mirror", &[], &["labels"], &[]),
         ];
         let mut reversed = passes.to_vec();
         reversed.reverse();
@@ -131,7 +132,7 @@ mod tests {
         let other = order(reversed).unwrap();
         assert_eq!(
             names(&one),
-            [vec!["registry"], vec!["labels"], vec!["audit"]]
+            [vec!["mirror", "registry"], vec!["labels"], vec!["audit"]]
         );
         assert_eq!(names(&one), names(&other));
     }
