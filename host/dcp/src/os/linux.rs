@@ -208,10 +208,15 @@ pub(crate) fn output_pipes(pid: u32) -> Vec<u64> {
 /// Whether a process is an orphan that came to us: our child, but not one that we started, nor
 /// one of another part of this program (those share our session).
 pub(crate) fn is_adopted(entry: &Entry) -> bool {
-    let session = rustix::process::getsid(None).map_or(0, |sid| sid.as_raw_nonzero().get());
     entry.parent == std::process::id()
-        && i64::from(entry.session) != i64::from(session)
+        && Some(entry.session) != own_session()
         && !tracked().contains(&entry.id.pid)
+}
+
+/// Our session, 0 when its leader is outside our namespace (the first process of a container that
+/// joined its starter's session), which is why this isn't asked with `getsid`: a [`Pid`] can't be 0.
+fn own_session() -> Option<u32> {
+    entry(std::process::id()).map(|entry| entry.session)
 }
 
 fn first_line(path: &str) -> Option<String> {
@@ -280,7 +285,7 @@ pub(crate) fn bury_orphans() {
         return;
     };
     let known = tracked();
-    let session = rustix::process::getsid(None).map_or(0, |sid| sid.as_raw_nonzero().get());
+    let session = own_session();
     for task in tasks.flatten() {
         let Ok(children) = fs::read_to_string(task.path().join("children")) else {
             continue;
@@ -289,8 +294,7 @@ pub(crate) fn bury_orphans() {
             .split_ascii_whitespace()
             .filter_map(|text| text.parse().ok())
         {
-            let ended = entry(child)
-                .filter(|entry| entry.zombie && i64::from(entry.session) != i64::from(session));
+            let ended = entry(child).filter(|entry| entry.zombie && Some(entry.session) != session);
             if let (Some(_), false, Some(number)) = (ended, known.contains(&child), pid(child)) {
                 let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
                 let _ = waitid(WaitId::Pid(number), options);
@@ -358,6 +362,37 @@ mod tests {
             })
         );
         assert_eq!(parse_stat(42, b"42 (x"), None);
+    }
+
+    #[test]
+    fn burying_spares_what_is_tracked() {
+        bury_orphans();
+        assert!(!is_adopted(&entry(std::process::id()).unwrap()));
+    }
+
+    /// As the first process of a container that joined its starter's session is placed.
+    #[test]
+    #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+    fn a_session_led_from_outside_our_namespace() {
+        let inside = |command: &[&str]| {
+            let mut unshare = std::process::Command::new("unshare");
+            unshare
+                .args(["--pid", "--fork", "--mount-proc"])
+                .args(command);
+            unshare.output()
+        };
+        if !inside(&["true"]).is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: no namespace of processes can be made here");
+            return;
+        }
+        let this = std::env::current_exe().unwrap();
+        let test = "os::linux::tests::burying_spares_what_is_tracked";
+        let output = inside(&[this.to_str().unwrap(), "--exact", test]).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
     }
 
     #[test]
