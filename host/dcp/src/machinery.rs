@@ -1,0 +1,11 @@
+//! What makes an API server behave as Kubernetes' does, over plain JSON values.
+//!
+//! Selectors, patches, server-side apply with field ownership, tables, the documents that describe
+//! the API, and the errors with their wording. Everything here is a pure function of what it is
+//! given: it knows no store, no HTTP, no clock, and none of the kinds that are served.
+
+pub mod field_error;
+pub mod names;
+pub mod patch;
+pub mod selector;
+pub mod status;
