@@ -4,8 +4,13 @@
 //! the API, and the errors with their wording. Everything here is a pure function of what it is
 //! given: it knows no store, no HTTP, no clock, and none of the kinds that are served.
 
+pub mod apply;
 pub mod field_error;
+pub mod fields_v1;
+pub mod managed_fields;
+pub mod merge;
 pub mod names;
 pub mod patch;
+pub mod schema;
 pub mod selector;
 pub mod status;
