@@ -5,12 +5,16 @@
 //! given: it knows no store, no HTTP, no clock, and none of the kinds that are served.
 
 pub mod apply;
+pub mod continue_token;
 pub mod field_error;
 pub mod fields_v1;
 pub mod managed_fields;
 pub mod merge;
 pub mod names;
+pub mod negotiate;
 pub mod patch;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod table;
+pub mod watch_filter;
