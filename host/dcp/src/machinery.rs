@@ -12,9 +12,15 @@ pub mod managed_fields;
 pub mod merge;
 pub mod names;
 pub mod negotiate;
+pub mod openapi;
+pub mod openapi_v2;
+pub mod openapi_v3;
 pub mod patch;
 pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod table;
 pub mod watch_filter;
+
+#[cfg(test)]
+mod properties;
