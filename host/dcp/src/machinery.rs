@@ -7,12 +7,16 @@
 pub mod apply;
 pub mod continue_token;
 pub mod field_error;
+mod field_selector;
 pub mod fields_v1;
+mod label_selector;
+pub mod last_applied;
 pub mod managed_fields;
 pub mod merge;
 pub mod names;
 pub mod negotiate;
 pub mod openapi;
+mod openapi_schema;
 pub mod openapi_v2;
 pub mod openapi_v3;
 pub mod patch;

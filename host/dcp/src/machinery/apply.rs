@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::fields_v1::{FieldSet, Path, display_path};
+use super::last_applied;
 use super::managed_fields::{Entry, ManagedFields, Operation};
 use super::merge::{compare, field_set, merge, remove};
 use super::schema::{Schema, check_lists, unknown_fields};
@@ -134,7 +135,7 @@ fn ownable(set: &FieldSet) -> FieldSet {
     set.difference(&never_owned()).with_member(false)
 }
 
-fn without_managed_fields(object: &Value) -> Value {
+pub(super) fn without_managed_fields(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         metadata.remove("managedFields");
@@ -212,6 +213,29 @@ pub fn apply(
     force: bool,
 ) -> Result<Value, ApplyError> {
     check(schema, config)?;
+    let result = match applied(schema, live, config, writer, force) {
+        Err(conflicts) => {
+            let rest = last_applied::remaining(schema, live, writer.manager, conflicts);
+            if !rest.is_empty() {
+                return Err(ApplyError::Conflicts(rest));
+            }
+            applied(schema, live, config, writer, true)
+        }
+        done => done,
+    };
+    let mut object = result.map_err(ApplyError::Conflicts)?;
+    last_applied::refresh(&mut object, config, writer.manager);
+    Ok(object)
+}
+
+/// The same for a configuration that is well formed.
+fn applied(
+    schema: &Schema<'_>,
+    live: Option<&Value>,
+    config: &Value,
+    writer: &Writer<'_>,
+    force: bool,
+) -> Result<Value, Vec<Conflict>> {
     let before = live.map_or_else(|| Value::Object(Map::new()), without_managed_fields);
     let mut managers = live.map_or_else(ManagedFields::default, owners);
     if live.is_some() && managers.entries.is_empty() {
@@ -258,7 +282,7 @@ pub fn apply(
     }
     if !force && !conflicts.is_empty() {
         conflicts.sort_by(|a, b| (&a.owner, &a.path).cmp(&(&b.owner, &b.path)));
-        return Err(ApplyError::Conflicts(conflicts));
+        return Err(conflicts);
     }
 
     if let Some(last) = last

@@ -136,7 +136,7 @@ fn conflict_and_force() {
         .apply("kubectl", "t1", json!({"args": ["a"], "stop": true}))
         .unwrap();
     world.update("kubectl-edit", "t2", |object| {
-        object["spec"]["args"] = json!(["b"])
+        object["spec"]["args"] = json!(["b"]);
     });
     assert_eq!(
         world.owned_by("kubectl"),
@@ -288,11 +288,11 @@ fn updates() {
     );
     // A client that knows nothing of managedFields doesn't lose them; one that says so does.
     world.update("other", "t5", |object| {
-        object["metadata"]["managedFields"] = json!([])
+        object["metadata"]["managedFields"] = json!([]);
     });
     assert_eq!(world.owners().len(), 1);
     world.update("other", "t6", |object| {
-        object["metadata"]["managedFields"] = json!([{}])
+        object["metadata"]["managedFields"] = json!([{}]);
     });
     assert_eq!(world.owners(), []);
     assert_eq!(
@@ -400,4 +400,48 @@ fn a_scalar_in_place_of_a_map_is_a_conflict() {
         json!({"f:spec": {}}),
         "only what both say"
     );
+}
+
+#[test]
+fn from_client_side_to_server_side() {
+    let mut world = World::new();
+    let last = config(json!({"args": ["a"], "replicas": 1})).to_string();
+    world.update("kubectl-client-side-apply", "t1", |object| {
+        object["metadata"]["annotations"] = json!({last_applied::LAST_APPLIED: last});
+        object["spec"] = json!({"args": ["a"], "replicas": 1});
+    });
+    // Set by kubectl, and unchanged since: no conflict, but for anybody else there is one.
+    let error = world
+        .apply("other", "t2", json!({"args": ["b"]}))
+        .unwrap_err();
+    assert!(error.to_string().contains("kubectl-client-side-apply"));
+    world
+        .apply("kubectl", "t2", json!({"args": ["b"], "replicas": 1}))
+        .unwrap();
+    assert_eq!(world.spec()["args"], json!(["b"]));
+    let live = world.live.clone().unwrap();
+    assert_eq!(
+        live["metadata"]["annotations"][last_applied::LAST_APPLIED],
+        config(json!({"args": ["b"], "replicas": 1})).to_string()
+    );
+    // Changed by somebody else in the meantime: a conflict.
+    world.update("somebody", "t3", |object| {
+        object["spec"]["replicas"] = json!(5);
+    });
+    let error = world
+        .apply("kubectl", "t4", json!({"args": ["c"], "replicas": 2}))
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("Apply failed with 1 conflict: conflict with \"somebody\"")
+    );
+
+    // kubectl hands the old entry over with a patch of managedFields.
+    world.update("kubectl", "t5", |object| {
+        let list = object["metadata"]["managedFields"].as_array_mut().unwrap();
+        list.retain(|entry| entry["manager"] != "kubectl-client-side-apply");
+    });
+    assert_eq!(world.owned_by("kubectl-client-side-apply"), None);
+    assert!(world.owned_by("kubectl").is_some());
 }

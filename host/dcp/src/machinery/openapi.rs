@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::openapi_schema::normalised;
+
 /// The extension by which clients find the schema and the operations of a kind.
 pub const KIND_EXTENSION: &str = "x-kubernetes-group-version-kind";
 /// The extension that says what an operation does.
@@ -260,7 +262,7 @@ fn push_capitalised(text: &mut String, part: &str) {
 pub(crate) fn prepared(definitions: &[Definition<'_>]) -> BTreeMap<String, Value> {
     let mut schemas = BTreeMap::new();
     for definition in definitions {
-        let mut schema = definition.schema.clone();
+        let mut schema = normalised(definition.schema);
         if let Value::Object(schema) = &mut schema
             && !definition.kinds.is_empty()
         {

@@ -80,7 +80,7 @@ fn read(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
     fields
 }
 
-fn all<'a>(bytes: &'a [u8], number: u64) -> Vec<&'a [u8]> {
+fn all(bytes: &[u8], number: u64) -> Vec<&[u8]> {
     let fields = read(bytes).into_iter();
     fields
         .filter(|(n, _)| *n == number)
