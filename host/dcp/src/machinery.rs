@@ -19,10 +19,12 @@ pub mod openapi;
 mod openapi_schema;
 pub mod openapi_v2;
 pub mod openapi_v3;
+pub mod options;
 pub mod patch;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod strict;
 pub mod table;
 pub mod watch_filter;
 
