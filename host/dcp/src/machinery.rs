@@ -3,6 +3,17 @@
 //! Selectors, patches, server-side apply with field ownership, tables, the documents that describe
 //! the API, and the errors with their wording. Everything here is a pure function of what it is
 //! given: it knows no store, no HTTP, no clock, and none of the kinds that are served.
+//!
+//! A write goes through, in this order:
+//! 1. [`options`] for the parameters, [`strict::read_json`] for the body;
+//! 2. [`patch`] or [`apply::apply`] for a patch; the status is put back by the caller, except by
+//!    `apply`, which does that itself;
+//! 3. the kind's own decoding and defaults, [`names::validate_metadata`], the kind's validation;
+//! 4. [`apply::track_update`] for everything but an apply patch;
+//! 5. the store, if the result differs from what is stored.
+//!
+//! A read: [`negotiate::negotiate`], [`selector`], [`continue_token::page`] or
+//! [`watch_filter::translate`], [`table`]. Every error is, or turns into, a [`status::Status`].
 
 pub mod apply;
 pub mod continue_token;

@@ -278,7 +278,7 @@ fn applied(
             owner: entry.describe(),
             path,
         }));
-        entry.fields = entry.fields.difference(&lost).difference(&changes.removed);
+        entry.fields = entry.fields.difference(&lost);
     }
     if !force && !conflicts.is_empty() {
         conflicts.sort_by(|a, b| (&a.owner, &a.path).cmp(&(&b.owner, &b.path)));
