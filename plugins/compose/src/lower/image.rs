@@ -9,7 +9,7 @@ use crate::symbol;
 impl Lowerer<'_> {
     /// Adds `image`, `build` and `pull_policy`.
     pub(super) fn image(&mut self, resource: &str, service: &mut Construct) {
-        let is_executable = self.model.shape(resource) == Some(Shape::Executable);
+        let is_executable = self.shape(resource) == Some(Shape::Executable);
         let (image_fact, build_fact) = if is_executable {
             ("publish-image", "publish-build")
         } else {

@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         let args = self.model.args(name);
         let command = self.list(name, "args", &args);
         set(service, "command", command);
-        if self.model.shape(name) == Some(Shape::Executable) {
+        if self.shape(name) == Some(Shape::Executable) {
             return;
         }
         for (fact, property) in [("working-directory", "working_dir"), ("user", "user")] {
