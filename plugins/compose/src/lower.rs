@@ -24,6 +24,8 @@ use aspire_sdk::{Construct, Constructs, Diagnostic, Grade, Model, Shape};
 /// What is shared while one app is lowered.
 pub(crate) struct Lowerer<'a> {
     model: &'a Model,
+    /// Name of the app.
+    app: String,
     out: &'a mut Constructs,
     /// What was asked about a resource, by its name: referring to it asks again.
     known: RefCell<BTreeMap<String, Rc<Standing>>>,
@@ -50,6 +52,7 @@ struct Standing {
 pub(crate) fn run(model: &Model, out: &mut Constructs) {
     let mut lowerer = Lowerer {
         model,
+        app: model.app(),
         out,
         known: RefCell::default(),
         public_ports: BTreeMap::new(),

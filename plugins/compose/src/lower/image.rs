@@ -47,7 +47,7 @@ impl Lowerer<'_> {
                     }
                     // Compose would name it after the service, and images have no capitals.
                     None if resource.chars().any(|c| c.is_ascii_uppercase()) => {
-                        let project = symbol::project_name(&self.model.app());
+                        let project = symbol::project_name(&self.app);
                         let image = format!("{project}-{}", resource.to_lowercase());
                         service.properties.insert("image".into(), image.into());
                     }

@@ -36,16 +36,21 @@ impl Lowerer<'_> {
 
     /// Chooses a port of the machine for every external endpoint: the wished ones first.
     pub(super) fn choose_ports(&mut self, workloads: &[&String]) {
+        let external = |workload: &&String| {
+            let workload = (*workload).clone();
+            let endpoints = self.model.endpoints(&workload).into_iter();
+            endpoints
+                .filter(|(_, endpoint)| endpoint.external)
+                .map(move |(name, endpoint)| (workload.clone(), name, endpoint))
+        };
+        let (wished, others): (Vec<_>, Vec<_>) = workloads
+            .iter()
+            .flat_map(external)
+            .partition(|(_, _, endpoint)| endpoint.port.is_some());
         let mut taken = Taken::new();
-        for wished in [true, false] {
-            for workload in workloads {
-                let count = self.replicas(workload);
-                for (name, endpoint) in self.model.endpoints(workload) {
-                    if endpoint.external && endpoint.port.is_some() == wished {
-                        self.choose_port(workload, &name, &endpoint, count, &mut taken);
-                    }
-                }
-            }
+        for (workload, name, endpoint) in wished.into_iter().chain(others) {
+            let count = self.replicas(&workload);
+            self.choose_port(&workload, &name, &endpoint, count, &mut taken);
         }
     }
 

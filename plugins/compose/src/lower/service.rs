@@ -117,7 +117,7 @@ impl Lowerer<'_> {
 
     fn labels(&mut self, name: &str, service: &mut Construct) {
         let mut labels = Map::new();
-        labels.insert("aspire-host.dev/app".into(), self.model.app().into());
+        labels.insert("aspire-host.dev/app".into(), self.app.as_str().into());
         labels.insert("aspire-host.dev/resource".into(), name.into());
         if let Some(text) = self.model.text(name, "description") {
             labels.insert("aspire-host.dev/description".into(), text.into());
