@@ -174,8 +174,10 @@ pub(crate) enum Command {
 
 /// `control-plane`
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "A token in ASPIRE_HOST_TOKEN (or DCP_SECURE_TOKEN) is used instead of a \
-    random one, and is not written to the file.")]
+#[command(
+    after_help = "A token in ASPIRE_HOST_TOKEN (or DCP_SECURE_TOKEN) is used instead of a \
+    random one, and is not written to the file."
+)]
 pub(crate) struct ControlPlaneArgs {
     /// Where clients find address and token; by default `.aspire-host/control-plane/kubeconfig`
     #[arg(long, value_name = "FILE")]

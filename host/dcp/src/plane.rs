@@ -122,7 +122,9 @@ impl ControlPlane {
             context: Arc::clone(&context),
         };
         context.tasks.spawn("undertaker", os::undertaker());
-        context.tasks.spawn("execution", obey(Arc::clone(&context), api));
+        context
+            .tasks
+            .spawn("execution", obey(Arc::clone(&context), api));
         let (shared, gone) = (Arc::clone(&context), left);
         context.tasks.spawn(
             "harvest",
@@ -222,8 +224,11 @@ fn begin_stop(context: &Context, how: Stop) {
 /// Ends the run when a client of the API asks for it.
 async fn obey(context: Arc<Context>, api: Api) {
     let mut execution = api.execution();
-    let asked = execution.wait_for(|now| now.status != ExecutionStatus::Running).await;
-    if asked.is_ok() {
+    let asked = execution
+        .wait_for(|now| now.status != ExecutionStatus::Running)
+        .await
+        .is_ok();
+    if asked {
         begin_stop(&context, Stop::Graceful);
     }
     // The task's end would be taken for a failure.

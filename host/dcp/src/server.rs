@@ -104,6 +104,3 @@ impl Api {
 pub async fn listen(api: &Api, config: ListenConfig) -> Result<Listening, ListenError> {
     listen::listen(api, config).await
 }
-
-#[cfg(test)]
-mod tests;
