@@ -239,3 +239,44 @@ pub(crate) async fn everything_of_this_run(context: &Context) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os;
+    use crate::records::Journal;
+
+    #[tokio::test]
+    async fn files_of_a_run_that_has_begun_meanwhile_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, data) = (folder.path().join("records"), folder.path().join("data"));
+        let live = Journal::begin(&records, "live").unwrap();
+        let text = fs::read_to_string(live.path()).unwrap();
+        let me = os::myself();
+        let dead = text.replace(&format!("{}:{}", me.pid, me.start), "1:0");
+        fs::write(records.join("dead.jsonl"), dead).unwrap();
+        let file = data.join("files/web/password");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "secret").unwrap();
+        let remains = processes(&records, &data, None).await;
+        assert_eq!(remains.journals, [records.join("dead.jsonl")]);
+        assert!(file.exists());
+        fs::remove_file(live.path()).unwrap();
+        let remains = processes(&records, &data, None).await;
+        assert!(!file.exists());
+        engine(None, remains).await;
+        assert_eq!(fs::read_dir(&records).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = turn(folder.path()).await.unwrap();
+        let mut second = std::pin::pin!(turn(folder.path()));
+        let soon = tokio::time::timeout(Duration::from_millis(50), &mut second);
+        assert!(soon.await.is_err());
+        drop(first);
+        assert!(second.await.is_some());
+        assert!(turn(&folder.path().join("none")).await.is_none());
+    }
+}
