@@ -2,6 +2,7 @@
 
 mod beside;
 mod mark;
+mod memory;
 mod ports;
 mod spawn;
 mod users;

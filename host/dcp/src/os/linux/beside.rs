@@ -85,6 +85,7 @@ pub(crate) fn keep_vigil(over: Identity) -> Vigil {
         };
     };
     let mut listening = true;
+    super::memory::forget_code();
     loop {
         let input = stdin();
         let mut sources = vec![PollFd::new(&life, PollFlags::IN)];
