@@ -135,7 +135,7 @@ impl ControlPlane {
         context.tasks.spawn("undertaker", os::undertaker());
         let (shared, gone) = (Arc::clone(&context), left);
         context.tasks.spawn("harvest", async move {
-            harvest::engine(shared.engine.as_ref(), gone).await
+            harvest::engine(shared.engine.as_ref(), gone).await;
         });
         let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
         let (finish, finished) = watch::channel(false);

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -87,23 +87,19 @@ pub(crate) fn keep_vigil(over: Identity) -> Vigil {
     let mut listening = true;
     super::memory::forget_code();
     loop {
-        let input = stdin();
-        let mut sources = vec![PollFd::new(&life, PollFlags::IN)];
-        if listening {
-            sources.push(PollFd::new(&input, PollFlags::IN));
-        }
-        match poll(&mut sources, None) {
+        // Nothing allocated: as little code as can be is touched again.
+        let mut sources =
+            [life.as_fd(), stdin()].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let count = if listening { 2 } else { 1 };
+        match poll(&mut sources[..count], None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             // Without a way to wait there is none to be of use.
             Err(_) => return Vigil::Dismissed,
         }
-        let died = !sources[0].revents().is_empty();
-        let spoke = sources
-            .get(1)
-            .is_some_and(|source| !source.revents().is_empty());
+        let [died, spoke] = sources.map(|source| !source.revents().is_empty());
         // Its last word may have come between the two looks of one poll.
-        if (spoke || died && listening) && hears_go(&mut listening, died) {
+        if listening && (spoke || died) && hears_go(&mut listening, died) {
             return Vigil::Dismissed;
         }
         if died {
