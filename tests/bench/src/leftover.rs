@@ -47,7 +47,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         "the watchdog's memory",
         median(rounds.iter().map(|end| end.megabytes)),
         Target {
-            limit: 1.0,
+            limit: 1.2,
             unit: "MB",
         },
     );
