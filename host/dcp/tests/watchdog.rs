@@ -122,6 +122,14 @@ impl Host {
     }
 }
 
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Only after a failure is there anything to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Watchdogs with a text in one of their arguments, or of a parent.
 fn dogs(of: &str) -> Vec<Pid> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
