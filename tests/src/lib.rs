@@ -7,6 +7,7 @@
 pub mod compose;
 pub mod engine;
 pub mod http;
+pub mod oracle;
 pub mod outcome;
 pub mod places;
 pub mod processes;
