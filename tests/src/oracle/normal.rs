@@ -92,7 +92,9 @@ impl Names {
                 && let Value::Array(entries) = &mut value
             {
                 // The server orders them by time, in seconds.
-                entries.sort_by_key(|e| format!("{} {}", e["operation"], e["manager"]));
+                entries.sort_by_key(|entry| {
+                    ["operation", "manager", "subresource"].map(|key| entry[key].to_string())
+                });
             }
             return value;
         };

@@ -393,9 +393,7 @@ fn watches(kubectl: &Kubectl) {
     kubectl.run("create -f web.yaml").expect(0);
     let mut list = Running::start(&mut kubectl.command("get exe -w"));
     let mut one =
-        Running::start(&mut kubectl.command(
-            "get exe web -w --output-watch-events -o custom-columns=A:.metadata.labels.tier",
-        ));
+        Running::start(&mut kubectl.command("get exe web -w --output-watch-events -L tier"));
     list.hears("web", wait::SOON);
     one.hears("ADDED", wait::SOON);
     kubectl.run("create -f none.yaml").expect(0);
