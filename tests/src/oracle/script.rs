@@ -52,7 +52,7 @@ pub struct Step {
     pub watch: Option<Watch>,
     /// Sent once the stream is open; their answers are not kept.
     #[serde(default)]
-    pub during: Vec<Step>,
+    pub during: Vec<Self>,
     /// Array (JSON pointer) → which of its objects are kept: pointer → value.
     #[serde(default)]
     pub only: BTreeMap<String, BTreeMap<String, Value>>,
