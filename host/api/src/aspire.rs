@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::container::RestartPolicy;
 use crate::object::ObjectKey;
 
 /// The extension of a workload's spec.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Aspire {
     /// What has to be true first; a controller's work, not a client's.
@@ -44,6 +46,9 @@ pub struct Aspire {
     /// Endpoints of the workload.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<WorkloadEndpoint>,
+    /// When it is started again after it ended; wins over the spec's own `restartPolicy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Restart>,
     /// Between the request to stop and the end; none: 10 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace: Option<u64>,
@@ -74,8 +79,19 @@ pub struct Aspire {
     pub kind: String,
 }
 
+/// When a workload is started again after it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restart {
+    /// When.
+    pub policy: RestartPolicy,
+    /// How often; none: without end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<u32>,
+}
+
 /// Something that has to be true of another object before this one starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
     /// The resource that the user named; a child waits through its workload.
@@ -93,7 +109,9 @@ pub struct Gate {
 }
 
 /// What a gate asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateCondition {
     /// Running, and its `ready` probe succeeds where it has one.
@@ -105,11 +123,11 @@ pub enum GateCondition {
 }
 
 /// A health probe; it looks at the workload itself, never at the relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "ProbeWire", into = "ProbeWire")]
+#[schemars(with = "ProbeWire")]
 pub struct Probe {
     /// What it does.
-    #[serde(flatten)]
     pub action: ProbeAction,
     /// Between two attempts once it is healthy; before, attempts follow quickly.
     pub interval: u64,
@@ -119,11 +137,12 @@ pub struct Probe {
     pub start_period: u64,
     /// Failures in a row that make it unhealthy.
     pub retries: u32,
+    /// A workload that this probe finds unhealthy is started again, as its restart policy says.
+    pub liveness: bool,
 }
 
 /// What a probe does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeAction {
     /// GET a path of an endpoint of the workload.
     Http {
@@ -132,7 +151,6 @@ pub enum ProbeAction {
         /// Absolute path.
         path: String,
         /// Expected status; none: 200 to 399.
-        #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
     },
     /// Connect to an endpoint of the workload.
@@ -147,8 +165,107 @@ pub enum ProbeAction {
     },
 }
 
+/// A health probe; it looks at the workload itself, never at the relay.
+// Flat, as schemas of Kubernetes have no alternatives.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "AspireProbe")]
+struct ProbeWire {
+    /// `http`, `tcp` or `command`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Endpoint name (`http`, `tcp`).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    endpoint: String,
+    /// Absolute path (`http`).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
+    /// Expected status; none: 200 to 399 (`http`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// Program and arguments; exit code 0 is healthy (`command`; *templates*).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
+    /// Milliseconds between two attempts once it is healthy; before, attempts follow quickly.
+    interval: u64,
+    /// Milliseconds for one attempt.
+    timeout: u64,
+    /// Milliseconds after the start in which failures don't count.
+    start_period: u64,
+    /// Failures in a row that make it unhealthy.
+    retries: u32,
+    /// A workload that this probe finds unhealthy is started again, as its restart policy says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    liveness: bool,
+}
+
+impl From<Probe> for ProbeWire {
+    fn from(probe: Probe) -> Self {
+        let plain = Self {
+            interval: probe.interval,
+            timeout: probe.timeout,
+            start_period: probe.start_period,
+            retries: probe.retries,
+            liveness: probe.liveness,
+            ..Self::default()
+        };
+        match probe.action {
+            ProbeAction::Http {
+                endpoint,
+                path,
+                status,
+            } => Self {
+                kind: "http".to_owned(),
+                endpoint,
+                path,
+                status,
+                ..plain
+            },
+            ProbeAction::Tcp { endpoint } => Self {
+                kind: "tcp".to_owned(),
+                endpoint,
+                ..plain
+            },
+            ProbeAction::Command { command } => Self {
+                kind: "command".to_owned(),
+                command,
+                ..plain
+            },
+        }
+    }
+}
+
+impl TryFrom<ProbeWire> for Probe {
+    type Error = String;
+
+    fn try_from(wire: ProbeWire) -> Result<Self, String> {
+        let action = match &*wire.kind {
+            "http" => ProbeAction::Http {
+                endpoint: wire.endpoint,
+                path: wire.path,
+                status: wire.status,
+            },
+            "tcp" => ProbeAction::Tcp {
+                endpoint: wire.endpoint,
+            },
+            "command" => ProbeAction::Command {
+                command: wire.command,
+            },
+            other => return Err(format!("`{other}` is none of `http`, `tcp`, `command`")),
+        };
+        Ok(Self {
+            action,
+            interval: wire.interval,
+            timeout: wire.timeout,
+            start_period: wire.start_period,
+            retries: wire.retries,
+            liveness: wire.liveness,
+        })
+    }
+}
+
 /// A step before a process (*templates* throughout).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Prepare {
     /// Its name, for messages.
@@ -170,7 +287,7 @@ pub struct Prepare {
 }
 
 /// A file in a process's private folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrivateFile {
     /// *Template*.
@@ -183,7 +300,7 @@ pub struct PrivateFile {
 }
 
 /// A way into a workload, and the service that stands for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadEndpoint {
     /// Endpoint name.

@@ -2,15 +2,19 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aspire::Aspire;
+use crate::conditions::Common;
 use crate::executable::EnvVar;
+use crate::files::CreateFileSystem;
+use crate::health::{ContainerPemCertificates, HealthProbe, ImageLayer, TerminalSpec};
 use crate::meta::ObjectMeta;
 use crate::service::Protocol;
 
 /// A container of an engine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Container {
     /// Metadata.
@@ -22,10 +26,11 @@ pub struct Container {
 }
 
 /// What is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerSpec {
     /// Image reference; with `build`, the tag of the result.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
     /// Build instead of pull.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +43,7 @@ pub struct ContainerSpec {
     pub container_name: Option<String>,
     /// Replaces the image's entry point (*template*).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<Vec<String>>,
+    pub command: Option<String>,
     /// *Templates*.
     pub args: Vec<String>,
     /// *Templates*.
@@ -51,16 +56,48 @@ pub struct ContainerSpec {
     /// Volumes and bind mounts.
     pub volume_mounts: Vec<VolumeMount>,
     /// Files to put into the container before it starts.
-    pub create_files: Vec<CreateFile>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub create_files: Vec<CreateFileSystem>,
     /// Networks, each with its names on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<NetworkAttachment>>,
     /// Labels in the engine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
-    /// `session` or `persistent`.
+    /// How long it lives, and who makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Mode `persistent`, and wins over `mode`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub persistent: bool,
+    /// Replaces the key that is made from the spec: while it stays, the container is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle_key: Option<String>,
+    /// A process that it ends with; needs `monitorTimestamp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor_pid: Option<i64>,
+    /// When that process started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
+    pub monitor_timestamp: Option<String>,
+    /// When it is started again after it ended; the control plane does it, not the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<RestartPolicy>,
+    /// Raw flags of an engine's command line; not served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub run_args: Vec<String>,
+    /// Probes of its health.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health_probes: Vec<HealthProbe>,
+    /// Certificates that it trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pem_certificates: Option<ContainerPemCertificates>,
+    /// Layers that are put on the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_layers: Vec<ImageLayer>,
+    /// Not served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalSpec>,
     /// Start it; may become true later, never false again.
     pub start: bool,
     /// Stop it; may become true, never false again.
@@ -87,6 +124,16 @@ impl Default for ContainerSpec {
             networks: None,
             labels: Vec::new(),
             mode: None,
+            persistent: false,
+            lifecycle_key: None,
+            monitor_pid: None,
+            monitor_timestamp: None,
+            restart_policy: None,
+            run_args: Vec::new(),
+            health_probes: Vec::new(),
+            pem_certificates: None,
+            image_layers: Vec::new(),
+            terminal: None,
             start: true,
             stop: false,
             aspire: None,
@@ -94,11 +141,28 @@ impl Default for ContainerSpec {
     }
 }
 
+impl ContainerSpec {
+    /// How long it lives: `persistent` wins over `mode`.
+    pub fn effective_mode(&self) -> Mode {
+        effective_mode(self.persistent, self.mode)
+    }
+}
+
+pub(crate) fn effective_mode(persistent: bool, mode: Option<Mode>) -> Mode {
+    if persistent {
+        Mode::Persistent
+    } else {
+        mode.unwrap_or(Mode::Session)
+    }
+}
+
 /// How an image is built.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ContainerBuildContext")]
 pub struct ContainerBuild {
     /// Absolute path of the folder.
+    #[schemars(extend("x-required" = true))]
     pub context: String,
     /// Absolute path.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,10 +172,38 @@ pub struct ContainerBuild {
     /// Stage to build; none: the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+    /// More tags for the result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Labels of the result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// Such as `linux/amd64`; none: the engine's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Not served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<ContainerBuildSecret>,
+}
+
+/// A secret that a build sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ContainerBuildSecret {
+    /// Its id in the Dockerfile.
+    #[schemars(extend("x-required" = true))]
+    pub id: String,
+    /// `env` or `file`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Variable or path.
+    pub source: String,
+    /// The value itself.
+    pub value: String,
 }
 
 /// When to pull an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PullPolicy {
     /// Before every start.
@@ -123,17 +215,53 @@ pub enum PullPolicy {
 }
 
 /// How long it lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// As long as the run.
     Session,
-    /// Until somebody removes it.
+    /// Until somebody removes it; one that is there is adopted.
     Persistent,
+    /// Somebody else makes and removes it; it is only adopted.
+    Existing,
+    /// Somebody else makes it; it is adopted, and removed with the object.
+    Cleanup,
+}
+
+impl Mode {
+    /// One that is there already is taken.
+    pub fn adopts(self) -> bool {
+        self != Self::Session
+    }
+
+    /// One that isn't there is made.
+    pub fn creates(self) -> bool {
+        matches!(self, Self::Session | Self::Persistent)
+    }
+
+    /// It goes with the object.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Session | Self::Cleanup)
+    }
+}
+
+/// When a workload is started again after it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// When it failed.
+    OnFailure,
+    /// Always, unless somebody stopped it.
+    UnlessStopped,
+    /// Always, unless somebody stopped it.
+    Always,
 }
 
 /// A port to publish.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerPort {
     /// Port of the machine; none: the engine picks one.
@@ -150,7 +278,7 @@ pub struct ContainerPort {
 }
 
 /// A volume or bind mount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeMount {
     /// `volume` or `bind`.
@@ -166,7 +294,7 @@ pub struct VolumeMount {
 }
 
 /// What a mount is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeMountKind {
     /// A named volume.
@@ -177,24 +305,9 @@ pub enum VolumeMountKind {
     Tmpfs,
 }
 
-/// A file to put into a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateFile {
-    /// Absolute path in the container.
-    pub destination: String,
-    /// *Template*.
-    #[serde(default)]
-    pub contents: String,
-    /// Absolute path of a file to copy instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Permission bits.
-    pub mode: u32,
-}
-
 /// A network and the names on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ContainerNetworkConnectionConfig")]
 pub struct NetworkAttachment {
     /// Name of the `ContainerNetwork` object.
     pub name: String,
@@ -204,7 +317,8 @@ pub struct NetworkAttachment {
 }
 
 /// A label in the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ContainerLabel")]
 pub struct Label {
     /// Key.
     pub key: String,
@@ -213,7 +327,7 @@ pub struct Label {
 }
 
 /// What is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerStatus {
     /// Where it is in its life.
@@ -226,13 +340,39 @@ pub struct ContainerStatus {
     pub container_name: Option<String>,
     /// RFC 3339 with microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
     pub startup_timestamp: Option<String>,
     /// RFC 3339 with microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
     pub finish_timestamp: Option<String>,
     /// Exit code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// File with the standard output of what happened before it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_std_out_file: Option<String>,
+    /// File with the standard error of what happened before it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_std_err_file: Option<String>,
+    /// Not served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal_socket_path: Option<String>,
+    /// Its environment with placeholders replaced; values that contain a secret are masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub effective_env: Vec<EnvVar>,
+    /// Its arguments with placeholders replaced; values that contain a secret are masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub effective_args: Vec<String>,
+    /// Names of the `ContainerNetwork` objects that it is on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// The key that decides whether a persistent one is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle_key: Option<String>,
+    /// Times that it was started again after it ended by itself.
+    #[serde(skip_serializing_if = "crate::schema::is_zero")]
+    pub restarts: u32,
     /// What went wrong, or what is going on (`pulling …`, `waiting for …`).
     pub message: String,
     /// Overall health.
@@ -243,10 +383,15 @@ pub struct ContainerStatus {
     /// Gates that are still closed, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<String>,
+    /// What every status has.
+    #[serde(flatten)]
+    pub common: Common,
 }
 
-/// Where a container is in its life. DCP's states, and `Waiting` for its gates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+/// Where a container is in its life: DCP's states.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 pub enum ContainerState {
     /// Nothing happened yet.
     #[default]
@@ -267,6 +412,8 @@ pub enum ContainerState {
     Exited,
     /// Could not be started.
     FailedToStart,
+    /// Mode `existing` or `cleanup`, and there is none.
+    NotFound,
     /// Gone, or not to be found out.
     Unknown,
 }
@@ -285,7 +432,7 @@ impl fmt::Display for ContainerState {
 }
 
 /// Overall health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HealthStatus {
     /// Every probe succeeds.
     Healthy,
@@ -296,16 +443,19 @@ pub enum HealthStatus {
 }
 
 /// The last result of a probe.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "HealthProbeResult")]
 pub struct ProbeResult {
     /// Its name.
     pub probe_name: String,
     /// How it went.
     pub outcome: ProbeOutcome,
     /// RFC 3339.
+    #[schemars(schema_with = "crate::schema::micro_time")]
     pub timestamp: String,
     /// In words.
+    #[serde(default)]
     pub reason: String,
     /// Failures in a row.
     #[serde(default)]
@@ -313,7 +463,7 @@ pub struct ProbeResult {
 }
 
 /// How a probe went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ProbeOutcome {
     /// It did.
     Success,

@@ -6,13 +6,20 @@
 //! how anything is started, stored or served.
 
 pub mod aspire;
+pub mod conditions;
 pub mod container;
+pub mod exec;
 pub mod executable;
+pub mod files;
+pub mod health;
 pub mod meta;
 pub mod network;
 pub mod object;
+pub mod replicas;
+pub mod schema;
 pub mod service;
 pub mod template;
+pub mod tunnel;
 pub mod validate;
 pub mod volume;
 

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Label: the resource of the app that an object was lowered from.
 pub const RESOURCE_LABEL: &str = "aspire-host.dev/resource";
 
 /// `metadata`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ObjectMeta {
     /// Unique among the objects of a kind.
     pub name: String,
+    /// Where there is no name: the beginning of one that the server makes up.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub generate_name: String,
     /// Given by the store; never used twice.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
@@ -27,6 +32,9 @@ pub struct ObjectMeta {
     /// RFC 3339; set: the object goes away once its finalizers are gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_timestamp: Option<String>,
+    /// Seconds between the two; always 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_grace_period_seconds: Option<i64>,
     /// For selectors.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -39,6 +47,9 @@ pub struct ObjectMeta {
     /// Objects that this one goes away with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owner_references: Vec<OwnerReference>,
+    /// Who set which fields, for server-side apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub managed_fields: Vec<ManagedFields>,
 }
 
 impl ObjectMeta {
@@ -59,8 +70,36 @@ impl ObjectMeta {
     }
 }
 
+/// Fields that one manager set in one way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ManagedFieldsEntry")]
+pub struct ManagedFields {
+    /// Its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub manager: String,
+    /// `Apply` or `Update`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub operation: String,
+    /// Group and version that the fields are of.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// `FieldsV1`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fields_type: String,
+    /// The set of fields.
+    #[serde(rename = "fieldsV1", skip_serializing_if = "Value::is_null")]
+    pub fields: Value,
+    /// `status`, or nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
+}
+
 /// Another object, by kind, name and uid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerReference {
     /// Group and version.
@@ -71,4 +110,10 @@ pub struct OwnerReference {
     pub name: String,
     /// Uid.
     pub uid: String,
+    /// It is the one that manages this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<bool>,
+    /// It stays until this object is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_owner_deletion: Option<bool>,
 }

@@ -2,19 +2,26 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Common;
 use crate::container::Container;
+use crate::exec::ContainerExec;
 use crate::executable::Executable;
 use crate::meta::ObjectMeta;
-use crate::network::ContainerNetwork;
+use crate::network::{ContainerNetwork, ContainerNetworkConnection};
+use crate::replicas::ExecutableReplicaSet;
 use crate::service::{Endpoint, Service};
+use crate::tunnel::ContainerNetworkTunnelProxy;
 use crate::volume::ContainerVolume;
 
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident $plural:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $kind:ident $plural:literal $short:literal;)+) => {
         /// A kind.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
         pub enum Kind { $($(#[doc = $doc])+ $kind,)+ }
 
         impl Kind {
@@ -24,6 +31,21 @@ macro_rules! kinds {
             /// Plural, as in paths.
             pub fn plural(self) -> &'static str {
                 match self { $(Self::$kind => $plural,)+ }
+            }
+
+            /// Short name, as DCP has it.
+            pub fn short_name(self) -> &'static str {
+                match self { $(Self::$kind => $short,)+ }
+            }
+
+            /// Its name: `Container`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($kind),)+ }
+            }
+
+            /// Its schema; parts that have a name of their own go into the generator's definitions.
+            pub fn schema(self, generator: &mut SchemaGenerator) -> Schema {
+                match self { $(Self::$kind => <$kind as JsonSchema>::json_schema(generator),)+ }
             }
         }
 
@@ -48,6 +70,43 @@ macro_rules! kinds {
             pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
                 match self { $(Self::$kind(object) => &mut object.metadata,)+ }
             }
+
+            /// What every status has.
+            pub fn common(&self) -> &Common {
+                match self { $(Self::$kind(object) => &object.status.common,)+ }
+            }
+
+            /// What every status has, to change.
+            pub fn common_mut(&mut self) -> &mut Common {
+                match self { $(Self::$kind(object) => &mut object.status.common,)+ }
+            }
+
+            /// Takes the status of another object of its kind; none: the first one.
+            pub fn set_status(&mut self, other: Option<&Self>) {
+                match (self, other) {
+                    $((Self::$kind(object), Some(Self::$kind(other))) => {
+                        object.status = other.status.clone();
+                    }
+                    (Self::$kind(object), None) => object.status = Default::default(),)+
+                    _ => {}
+                }
+            }
+
+            /// Whether both say the same of what is.
+            pub fn same_status(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(one), Self::$kind(other)) => one.status == other.status,)+
+                    _ => false,
+                }
+            }
+
+            /// Whether both ask for the same.
+            pub fn same_spec(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(one), Self::$kind(other)) => one.spec == other.spec,)+
+                    _ => false,
+                }
+            }
         }
 
         $(impl From<$kind> for Object {
@@ -60,21 +119,54 @@ macro_rules! kinds {
 
 kinds! {
     /// A network of an engine.
-    ContainerNetwork "containernetworks";
+    ContainerNetwork "containernetworks" "ctrnet";
     /// A volume of an engine.
-    ContainerVolume "containervolumes";
+    ContainerVolume "containervolumes" "ctrvol";
     /// A stable public address.
-    Service "services";
+    Service "services" "svc";
     /// A workload's address behind a service.
-    Endpoint "endpoints";
+    Endpoint "endpoints" "end";
     /// A container.
-    Container "containers";
+    Container "containers" "ctr";
     /// A process.
-    Executable "executables";
+    Executable "executables" "exe";
+    /// Several processes made from one template.
+    ExecutableReplicaSet "executablereplicasets" "exers";
+    /// A command that runs in a container.
+    ContainerExec "containerexecs" "ctrexec";
+    /// A container on a network.
+    ContainerNetworkConnection "containernetworkconnections" "ctrnetconn";
+    /// Services of this machine, for the containers of a network.
+    ContainerNetworkTunnelProxy "containernetworktunnelproxies" "cntp";
+}
+
+impl Kind {
+    /// The kind with this plural.
+    pub fn of_plural(plural: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.plural() == plural)
+    }
+
+    /// Singular, as in paths of discovery: the name in lower case.
+    pub fn singular(self) -> String {
+        self.name().to_lowercase()
+    }
+
+    /// Whether its objects have output (the `log` subresource).
+    pub fn has_log(self) -> bool {
+        matches!(
+            self,
+            Self::Container | Self::Executable | Self::ContainerExec
+        )
+    }
 }
 
 /// An object's identity: all kinds are cluster-scoped.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct ObjectKey {
     /// Kind.
     pub kind: Kind,

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Common;
 use crate::meta::ObjectMeta;
 
 /// A stable public address.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Service {
     /// Metadata.
@@ -19,9 +21,12 @@ pub struct Service {
 }
 
 /// What is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceSpec {
+    /// The address to listen on; none: what `addressAllocationMode` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Public port; none: allocated, and the same one again at the next run where it is free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
@@ -32,7 +37,9 @@ pub struct ServiceSpec {
 }
 
 /// Transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Protocol {
     /// A stream.
@@ -52,17 +59,29 @@ impl fmt::Display for Protocol {
 }
 
 /// How the address comes about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum AddressAllocationMode {
     /// 127.0.0.1 and ::1 under one port.
     #[default]
     Localhost,
+    /// 127.0.0.1.
+    IPv4ZeroOne,
+    /// An address of 127.0.0.0/8 that nobody else uses.
+    IPv4Loopback,
+    /// ::1.
+    IPv6ZeroOne,
+    /// Every address of the machine.
+    AllInterfaces,
+    /// Every IPv4 address of the machine.
+    IPv4AllInterfaces,
+    /// Every IPv6 address of the machine.
+    IPv6AllInterfaces,
     /// The workload's own address; no relay.
     Proxyless,
 }
 
 /// What is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceStatus {
     /// Whether it can be dialled.
@@ -73,13 +92,28 @@ pub struct ServiceStatus {
     /// Its port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_port: Option<u16>,
+    /// Process of the relay: the control plane itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_process_pid: Option<i64>,
+    /// Always empty: the relay has no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_config_file: Option<String>,
+    /// Mode `Proxyless`: the endpoint whose address it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxyless_endpoint_name: Option<String>,
+    /// Always empty: endpoints are cluster-scoped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxyless_endpoint_namespace: Option<String>,
     /// Why it cannot be dialled.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What every status has.
+    #[serde(flatten)]
+    pub common: Common,
 }
 
 /// Whether a service can be dialled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceState {
     /// No port yet.
     #[default]
@@ -89,23 +123,40 @@ pub enum ServiceState {
 }
 
 /// A workload's address behind a service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Endpoint {
     /// Metadata.
     pub metadata: ObjectMeta,
     /// What is wanted.
     pub spec: EndpointSpec,
+    /// What is.
+    pub status: EndpointStatus,
 }
 
 /// What is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointSpec {
+    /// Always empty: services are cluster-scoped.
+    #[schemars(extend("x-required" = true))]
+    pub service_namespace: String,
     /// Name of the service.
+    #[schemars(extend("x-required" = true))]
     pub service_name: String,
     /// Address.
+    #[schemars(extend("x-required" = true))]
     pub address: String,
     /// Port.
+    #[schemars(extend("x-required" = true))]
     pub port: u16,
+}
+
+/// What is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointStatus {
+    /// What every status has.
+    #[serde(flatten)]
+    pub common: Common,
 }

@@ -1,11 +1,13 @@
 //! `ContainerVolume` (reference/dcp.md 1.8).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Common;
 use crate::meta::ObjectMeta;
 
 /// A volume of an engine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ContainerVolume {
     /// Metadata.
@@ -17,10 +19,11 @@ pub struct ContainerVolume {
 }
 
 /// What is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerVolumeSpec {
     /// Name in the engine.
+    #[schemars(extend("x-required" = true))]
     pub name: String,
     /// Kept after the run.
     pub persistent: bool,
@@ -36,7 +39,7 @@ impl Default for ContainerVolumeSpec {
 }
 
 /// What is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerVolumeStatus {
     /// Whether it is there.
@@ -44,10 +47,13 @@ pub struct ContainerVolumeStatus {
     /// What went wrong.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What every status has.
+    #[serde(flatten)]
+    pub common: Common,
 }
 
 /// Whether a volume is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ContainerVolumeState {
     /// Not yet.
     #[default]

@@ -191,7 +191,7 @@ impl Lowering<'_> {
                     "aspire-{}-{}",
                     self.model.name, self.input.instance
                 )),
-                persistent: false,
+                ..ContainerNetworkSpec::default()
             },
             ..ContainerNetwork::default()
         }
@@ -254,6 +254,7 @@ impl Lowering<'_> {
                         } else {
                             AddressAllocationMode::Localhost
                         },
+                        ..ServiceSpec::default()
                     },
                     ..Service::default()
                 }

@@ -309,7 +309,8 @@ async fn own_containers(engine: &DockerEngine) -> f64 {
             ..Container::default()
         };
         object.spec.image = IMAGE.to_owned();
-        object.spec.command = Some(vec!["/bin/sleep".to_owned(), "1000".to_owned()]);
+        object.spec.command = Some("/bin/sleep".to_owned());
+        object.spec.args = vec!["1000".to_owned()];
         object.spec.networks = Some(vec![NetworkAttachment {
             name: "app".to_owned(),
             aliases: vec![name],
@@ -430,7 +431,9 @@ async fn relay() {
             service_name: "s".to_owned(),
             address: server.ip().to_string(),
             port: server.port(),
+            ..EndpointSpec::default()
         },
+        ..Endpoint::default()
     };
     plane.client().create(endpoint).await.unwrap();
     let key = ObjectKey::new(Kind::Service, "s");

@@ -47,6 +47,12 @@ impl Timestamp {
         text
     }
 
+    /// As metadata has it, `2026-01-02T03:04:05Z`.
+    pub fn seconds(self) -> String {
+        let text = self.to_string();
+        format!("{}Z", &text[..19])
+    }
+
     /// Reads the written form.
     pub fn read(text: &[u8]) -> Option<Self> {
         let number = |range: std::ops::Range<usize>| -> Option<i64> {

@@ -4,6 +4,7 @@
 
 mod end;
 mod events;
+mod files;
 mod image;
 pub(crate) mod launch;
 mod request;

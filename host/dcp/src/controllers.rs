@@ -250,6 +250,10 @@ impl Controllers {
             Kind::Service => self.reconcile_service(&key.name),
             // Nothing but an address; the service has been told.
             Kind::Endpoint => {}
+            Kind::ExecutableReplicaSet
+            | Kind::ContainerExec
+            | Kind::ContainerNetworkConnection
+            | Kind::ContainerNetworkTunnelProxy => {}
         }
     }
 

@@ -168,15 +168,30 @@ pub enum MountRequest {
     },
 }
 
-/// A file to write.
+/// A file, folder or link to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRequest {
     /// Absolute path in the container.
     pub path: String,
-    /// What is in it.
-    pub contents: Bytes,
+    /// What it is.
+    pub kind: FileKind,
     /// Permission bits.
     pub mode: u32,
+    /// User id.
+    pub owner: u64,
+    /// Group id.
+    pub group: u64,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file with this in it.
+    File(Bytes),
+    /// A folder.
+    Directory,
+    /// A symbolic link to this.
+    Symlink(String),
 }
 
 /// What an engine knows of a container.

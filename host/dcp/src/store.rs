@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// It doesn't exist, or was changed since the given resource version.
     pub fn update(&self, object: Object) -> Result<Arc<Object>, StoreError> {
-        self.write(|core| core.update(object))
+        self.write(|core| core.update(object, Timestamp::now()))
     }
 
     /// Replaces an object's status; everything else stays.
@@ -81,7 +81,7 @@ impl Store {
     /// # Errors
     /// It doesn't exist, or was changed since the given resource version.
     pub fn update_status(&self, object: Object) -> Result<Arc<Object>, StoreError> {
-        self.write(|core| core.update_status(object))
+        self.write(|core| core.update_status(object, Timestamp::now()))
     }
 
     /// Reads, changes and writes in one step.
@@ -96,7 +96,7 @@ impl Store {
         self.write(|core| {
             let mut object = core.get(key)?.as_ref().clone();
             change(&mut object);
-            core.replace(object)
+            core.replace(object, Timestamp::now())
         })
     }
 

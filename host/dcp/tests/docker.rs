@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aspire_api::aspire::{Aspire, GateCondition, ProbeAction};
-use aspire_api::container::{Container, ContainerState as State, CreateFile, NetworkAttachment};
+use aspire_api::container::{Container, ContainerState as State, NetworkAttachment};
 use aspire_api::executable::ExecutableState;
+use aspire_api::files::CreateFileSystem;
 use aspire_api::network::ContainerNetwork;
 use aspire_api::template::Placeholder;
 use aspire_api::{Kind, Object, ObjectKey, ObjectMeta};
@@ -49,7 +50,7 @@ fn busybox(name: &str, script: &str) -> Container {
         ..Container::default()
     };
     object.spec.image = IMAGE.to_owned();
-    object.spec.command = Some(vec!["/bin/sh".to_owned()]);
+    object.spec.command = Some("/bin/sh".to_owned());
     object.spec.args = vec!["-c".to_owned(), script.to_owned()];
     object.spec.networks = Some(vec![NetworkAttachment {
         name: "app".into(),
@@ -193,15 +194,14 @@ async fn output_from_the_first_byte_and_exit_codes() {
     let plane = ControlPlane::start(config).await.unwrap();
     network(&plane).await;
     let mut quick = busybox("quick", "cat /etc/x.conf; echo err >&2; exit 7");
-    quick.spec.create_files = vec![CreateFile {
-        destination: "/etc/x.conf".into(),
-        contents: "first\n".into(),
-        source: None,
-        mode: 0o644,
-    }];
+    quick.spec.create_files = vec![CreateFileSystem::file(
+        "/etc/x.conf",
+        0o644,
+        Ok("first\n".into()),
+    )];
     plane.client().create(quick).await.unwrap();
     let mut wrong = busybox("wrong", "");
-    wrong.spec.command = Some(vec!["/no/such/program".to_owned()]);
+    wrong.spec.command = Some("/no/such/program".to_owned());
     plane.client().create(wrong).await.unwrap();
     let ended = reaches(&plane, "quick", State::Exited).await;
     assert_eq!(ended.status.exit_code, Some(7));

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aspire_dcp::runtime::{
-    BuildRequest, ContainerEngine, ContainerRequest, EngineError, FileRequest, MountRequest,
-    NetworkRequest, OutputStream, PortRequest,
+    BuildRequest, ContainerEngine, ContainerRequest, EngineError, FileKind, FileRequest,
+    MountRequest, NetworkRequest, OutputStream, PortRequest,
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -101,8 +101,10 @@ async fn files_are_there_before_the_start_with_their_mode() {
     ] {
         request.files.push(FileRequest {
             path: path.to_owned(),
-            contents: Bytes::from(contents),
+            kind: FileKind::File(Bytes::from(contents)),
             mode,
+            owner: 0,
+            group: 0,
         });
     }
     let id = bench.engine.create(&request).await.unwrap();
@@ -379,8 +381,10 @@ async fn a_create_that_fails_leaves_nothing() {
     let bad_file = create(|request| {
         request.files.push(FileRequest {
             path: "/etc/passwd/x".to_owned(),
-            contents: Bytes::from("x"),
+            kind: FileKind::File(Bytes::from("x")),
             mode: 0o644,
+            owner: 0,
+            group: 0,
         });
     })
     .await;

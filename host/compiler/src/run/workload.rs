@@ -7,10 +7,11 @@ use aspire_api::aspire::{
     Aspire, Gate, GateCondition, Prepare, PrivateFile, Probe, ProbeAction, WorkloadEndpoint,
 };
 use aspire_api::container::{
-    Container, ContainerBuild, ContainerPort, ContainerSpec, CreateFile, Label, Mode,
-    NetworkAttachment, PullPolicy, VolumeMount, VolumeMountKind,
+    Container, ContainerBuild, ContainerPort, ContainerSpec, Label, Mode, NetworkAttachment,
+    PullPolicy, VolumeMount, VolumeMountKind,
 };
 use aspire_api::executable::{EnvVar, Executable, ExecutableSpec};
+use aspire_api::files::CreateFileSystem;
 use aspire_api::meta::ObjectMeta;
 use aspire_api::object::Object;
 use aspire_model::annotation::{self, MountKind, WaitCondition};
@@ -139,7 +140,12 @@ impl Lowering<'_> {
             (None, None) => String::new(),
         };
         let build = build.map(|build| self.build(resource, &build));
-        let entrypoint = self.args(resource, Field::Entrypoint, form);
+        // An entry point of several words: an engine appends the arguments anyway.
+        let mut words = self.args(resource, Field::Entrypoint, form).into_iter();
+        let command = words.next();
+        let args = words
+            .chain(self.args(resource, Field::Args, form))
+            .collect();
         let mounts: Vec<(String, annotation::Mount)> = resource
             .mounts(form)
             .map(|(key, mount)| (key.to_owned(), mount.clone()))
@@ -160,8 +166,8 @@ impl Lowering<'_> {
                 Some("never") => Some(PullPolicy::Never),
                 _ => None,
             },
-            command: (!entrypoint.is_empty()).then_some(entrypoint),
-            args: self.args(resource, Field::Args, form),
+            command,
+            args,
             env: self.env(resource, form, secrets),
             env_files: self.env_files(resource, form),
             ports: resource
@@ -183,11 +189,10 @@ impl Lowering<'_> {
                 .collect(),
             create_files: files
                 .iter()
-                .map(|(_, file)| CreateFile {
-                    destination: file.target.clone(),
-                    contents: self.text(resource, &file.contents, secrets),
-                    source: self.source(&file.source),
-                    mode: file.mode,
+                .map(|(_, file)| {
+                    let contents = self.text(resource, &file.contents, secrets);
+                    let contents = self.source(&file.source).map_or(Ok(contents), Err);
+                    CreateFileSystem::file(&file.target, file.mode, contents)
                 })
                 .collect(),
             networks: Some(vec![NetworkAttachment {
@@ -292,8 +297,8 @@ impl Lowering<'_> {
             env: self.env(resource, form, secrets),
             env_files: self.env_files(resource, form),
             start: resource.text(Field::Start, form) != Some("manual"),
-            stop: false,
             aspire: Some(aspire),
+            ..ExecutableSpec::default()
         }
     }
 
@@ -432,6 +437,7 @@ impl Lowering<'_> {
             timeout: u64::from(probe.timeout),
             start_period: u64::from(probe.start_period),
             retries: probe.retries,
+            liveness: false,
         }
     }
 
@@ -450,6 +456,7 @@ impl Lowering<'_> {
                 })
                 .collect(),
             stage: (!build.target.is_empty()).then(|| build.target.clone()),
+            ..ContainerBuild::default()
         }
     }
 

@@ -8,12 +8,12 @@ use aspire_api::Object;
 use aspire_api::aspire::Aspire;
 use aspire_api::container::{Container, VolumeMountKind};
 use aspire_api::service::Protocol;
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::files;
 use crate::context::Context;
 use crate::processes::environment::parse_file;
-use crate::runtime::{ContainerRequest, FileRequest, MountRequest, PortRequest};
+use crate::runtime::{ContainerRequest, MountRequest, PortRequest};
 use crate::store::Store;
 use crate::templates::Scope;
 
@@ -102,20 +102,7 @@ pub(super) async fn build(
     for variable in &spec.env {
         env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
-    let mut files = Vec::new();
-    for file in &spec.create_files {
-        let contents = match &file.source {
-            Some(source) => {
-                Bytes::from(std::fs::read(source).map_err(|error| format!("{source}: {error}"))?)
-            }
-            None => Bytes::from(scope.resolve(&file.contents).await?),
-        };
-        files.push(FileRequest {
-            path: file.destination.clone(),
-            contents,
-            mode: file.mode,
-        });
-    }
+    let files = files::build(scope, &spec.create_files).await?;
     let mut mounts = Vec::new();
     for mount in &spec.volume_mounts {
         let (source, target) = (mount.source.clone(), mount.target.clone());
@@ -151,7 +138,7 @@ pub(super) async fn build(
         labels.insert(MADE_FROM_LABEL.to_owned(), made_from(container));
     }
     let entrypoint = match &spec.command {
-        Some(command) => Some(scope.resolve_all(command).await?),
+        Some(command) => Some(vec![scope.resolve(command).await?]),
         None => None,
     };
     Ok(ContainerRequest {

@@ -38,7 +38,9 @@ fn view(object: &Object) -> Option<View<'_>> {
             let status = &executable.status;
             Some(View {
                 stage: match status.state {
-                    ExecutableState::Initial | ExecutableState::Starting => Stage::Before,
+                    ExecutableState::Initial
+                    | ExecutableState::NotFound
+                    | ExecutableState::Starting => Stage::Before,
                     ExecutableState::Running => Stage::Running,
                     ExecutableState::Stopping => Stage::Stopping,
                     ExecutableState::Terminated | ExecutableState::Finished => Stage::Ended,
@@ -56,6 +58,7 @@ fn view(object: &Object) -> Option<View<'_>> {
             Some(View {
                 stage: match status.state {
                     ContainerState::Pending
+                    | ContainerState::NotFound
                     | ContainerState::Building
                     | ContainerState::Starting => Stage::Before,
                     ContainerState::RuntimeUnhealthy => Stage::EngineDown,
@@ -287,6 +290,7 @@ mod tests {
             timeout: 1000,
             start_period: 0,
             retries: 5,
+            liveness: false,
         };
         let mut object = executable(ExecutableState::Running, None);
         let probes = [

@@ -131,6 +131,7 @@ mod tests {
             timeout: 1000,
             start_period,
             retries,
+            liveness: false,
         }
     }
 

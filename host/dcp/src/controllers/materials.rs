@@ -171,6 +171,7 @@ fn volume_status(facts: &Facts) -> ContainerVolumeStatus {
             (_, None) => ContainerVolumeState::Pending,
         },
         message: problem.cloned().unwrap_or_default(),
+        ..ContainerVolumeStatus::default()
     }
 }
 

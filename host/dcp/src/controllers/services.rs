@@ -135,6 +135,7 @@ impl Controllers {
             effective_address: port.map(|_| address),
             effective_port: port,
             message: served.error.clone().unwrap_or_default(),
+            ..ServiceStatus::default()
         };
         let written = self.context.store.modify(&key, |object| {
             if let Object::Service(service) = object {

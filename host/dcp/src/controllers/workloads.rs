@@ -276,7 +276,9 @@ impl Controllers {
                     service_name: endpoint.service.clone(),
                     address: address.ip().to_string(),
                     port: address.port(),
+                    ..EndpointSpec::default()
                 },
+                ..Endpoint::default()
             };
             match self.context.store.create(published.into()) {
                 Ok(_) => workload
@@ -338,5 +340,7 @@ fn owner(object: &Object) -> OwnerReference {
         kind: format!("{:?}", object.kind()),
         name: object.metadata().name.clone(),
         uid: object.metadata().uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
     }
 }

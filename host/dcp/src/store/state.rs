@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use aspire_api::validate::{FieldError, validate};
+use aspire_api::conditions;
+use aspire_api::validate::{FieldError, validate, validate_update};
 use aspire_api::{Object, ObjectKey};
 use thiserror::Error;
 
@@ -129,11 +130,11 @@ impl Core {
         if !errors.is_empty() {
             return Err(StoreError::Invalid { key, errors });
         }
-        set_status_of(&mut object, None);
+        object.set_status(None);
         let metadata = object.metadata_mut();
         metadata.uid = uid;
         metadata.generation = 1;
-        metadata.creation_timestamp = Some(now.to_string());
+        metadata.creation_timestamp = Some(now.seconds());
         metadata.deletion_timestamp = None;
         Ok(self.commit(EventKind::Added, object, None))
     }
@@ -141,31 +142,44 @@ impl Core {
     /// Replaces metadata and spec.
     ///
     /// # Errors
-    /// It doesn't exist, or was changed since the given resource version.
-    pub fn update(&mut self, mut object: Object) -> Result<Arc<Object>, StoreError> {
+    /// It doesn't exist, was changed since the given resource version, or is invalid.
+    pub fn update(
+        &mut self,
+        mut object: Object,
+        now: Timestamp,
+    ) -> Result<Arc<Object>, StoreError> {
         let old = self.expected(&object)?;
-        set_status_of(&mut object, Some(&old));
-        Ok(self.store(object, &old))
+        let errors = validate_update(&old, &object);
+        if !errors.is_empty() {
+            let key = object.key();
+            return Err(StoreError::Invalid { key, errors });
+        }
+        object.set_status(Some(&old));
+        Ok(self.store(object, &old, now))
     }
 
     /// Replaces the status.
     ///
     /// # Errors
     /// It doesn't exist, or was changed since the given resource version.
-    pub fn update_status(&mut self, object: Object) -> Result<Arc<Object>, StoreError> {
+    pub fn update_status(
+        &mut self,
+        object: Object,
+        now: Timestamp,
+    ) -> Result<Arc<Object>, StoreError> {
         let old = self.expected(&object)?;
         let mut new = old.as_ref().clone();
-        set_status_of(&mut new, Some(&object));
-        Ok(self.store(new, &old))
+        new.set_status(Some(&object));
+        Ok(self.store(new, &old, now))
     }
 
     /// Replaces all of it; for the control plane itself.
     ///
     /// # Errors
     /// It doesn't exist, or was changed since the given resource version.
-    pub fn replace(&mut self, object: Object) -> Result<Arc<Object>, StoreError> {
+    pub fn replace(&mut self, object: Object, now: Timestamp) -> Result<Arc<Object>, StoreError> {
         let old = self.expected(&object)?;
-        Ok(self.store(object, &old))
+        Ok(self.store(object, &old, now))
     }
 
     /// Asks for an object's end.
@@ -178,7 +192,10 @@ impl Core {
             self.remove(&old);
         } else if old.metadata().deletion_timestamp.is_none() {
             let mut new = old.as_ref().clone();
-            new.metadata_mut().deletion_timestamp = Some(now.to_string());
+            let metadata = new.metadata_mut();
+            metadata.deletion_timestamp = Some(now.seconds());
+            metadata.deletion_grace_period_seconds = Some(0);
+            metadata.generation += 1;
             self.commit(EventKind::Modified, new, Some(old));
         }
         Ok(())
@@ -202,7 +219,7 @@ impl Core {
         Ok(old)
     }
 
-    fn store(&mut self, mut new: Object, old: &Arc<Object>) -> Arc<Object> {
+    fn store(&mut self, mut new: Object, old: &Arc<Object>, now: Timestamp) -> Arc<Object> {
         // What only the store decides.
         let metadata = new.metadata_mut();
         let kept = old.metadata();
@@ -215,11 +232,19 @@ impl Core {
         metadata
             .deletion_timestamp
             .clone_from(&kept.deletion_timestamp);
+        metadata.deletion_grace_period_seconds = kept.deletion_grace_period_seconds;
+        if new.common().conditions.is_empty() {
+            // Written by somebody who doesn't know of them.
+            *new.common_mut() = old.common().clone();
+        }
         if new == **old {
             return Arc::clone(old);
         }
-        if !same_spec(&new, old) {
+        if !new.same_spec(old) {
             new.metadata_mut().generation += 1;
+        }
+        if !new.same_status(old) {
+            conditions::refresh(&mut new, &old.common().conditions, &now.seconds());
         }
         if new.metadata().deletion_timestamp.is_some() && new.metadata().finalizers.is_empty() {
             return self.remove(&Arc::new(new));
@@ -260,45 +285,4 @@ impl Core {
         });
         stored
     }
-}
-
-/// Gives an object the status of another of its kind, or none at all.
-fn set_status_of(object: &mut Object, other: Option<&Object>) {
-    macro_rules! take {
-        ($($kind:ident),+) => {
-            match (object, other) {
-                $((Object::$kind(object), Some(Object::$kind(other))) => {
-                    object.status = other.status.clone();
-                }
-                (Object::$kind(object), None) => object.status = Default::default(),)+
-                _ => {}
-            }
-        };
-    }
-    take!(
-        ContainerNetwork,
-        ContainerVolume,
-        Service,
-        Container,
-        Executable
-    );
-}
-
-fn same_spec(one: &Object, other: &Object) -> bool {
-    macro_rules! compare {
-        ($($kind:ident),+) => {
-            match (one, other) {
-                $((Object::$kind(one), Object::$kind(other)) => one.spec == other.spec,)+
-                _ => false,
-            }
-        };
-    }
-    compare!(
-        ContainerNetwork,
-        ContainerVolume,
-        Service,
-        Endpoint,
-        Container,
-        Executable
-    )
 }

@@ -106,6 +106,7 @@ pub(crate) fn probe(action: ProbeAction) -> Probe {
         timeout: 2000,
         start_period: 0,
         retries: 5,
+        liveness: false,
     }
 }
 

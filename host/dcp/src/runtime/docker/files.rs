@@ -11,7 +11,7 @@ use bollard::query_parameters::UploadToContainerOptionsBuilder;
 use bytes::Bytes;
 
 use super::DockerEngine;
-use crate::runtime::{ContainerRequest, EngineError, FileRequest, MountRequest};
+use crate::runtime::{ContainerRequest, EngineError, FileKind, FileRequest, MountRequest};
 
 impl DockerEngine {
     pub(super) async fn write_files(
@@ -62,7 +62,7 @@ fn by_mount(request: &ContainerRequest) -> BTreeMap<&str, Vec<&FileRequest>> {
     groups
 }
 
-/// The files of one folder and nothing else, as root's.
+/// The files of one folder and nothing else.
 fn archive(folder: &str, files: &[&FileRequest]) -> std::io::Result<Bytes> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -78,13 +78,26 @@ fn archive(folder: &str, files: &[&FileRequest]) -> std::io::Result<Bytes> {
             )));
         };
         let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Regular);
         header.set_mode(file.mode & 0o7777);
-        header.set_uid(0);
-        header.set_gid(0);
+        header.set_uid(file.owner);
+        header.set_gid(file.group);
         header.set_mtime(now.as_secs());
-        header.set_size(file.contents.len() as u64);
-        archive.append_data(&mut header, Path::new(path), &*file.contents)?;
+        header.set_size(0);
+        match &file.kind {
+            FileKind::File(contents) => {
+                header.set_entry_type(tar::EntryType::Regular);
+                header.set_size(contents.len() as u64);
+                archive.append_data(&mut header, Path::new(path), &**contents)?;
+            }
+            FileKind::Directory => {
+                header.set_entry_type(tar::EntryType::Directory);
+                archive.append_data(&mut header, Path::new(path), &[][..])?;
+            }
+            FileKind::Symlink(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                archive.append_link(&mut header, Path::new(path), target)?;
+            }
+        }
     }
     archive.into_inner().map(Bytes::from)
 }
@@ -96,8 +109,10 @@ mod tests {
     fn file(path: &str) -> FileRequest {
         FileRequest {
             path: path.to_owned(),
-            contents: Bytes::from_static(b"x"),
+            kind: FileKind::File(Bytes::from_static(b"x")),
             mode: 0o640,
+            owner: 0,
+            group: 0,
         }
     }
 

@@ -1,0 +1,133 @@
+//! Containers (reference/dcp.md 1.1).
+
+use super::{FieldErrorReason, Findings};
+use crate::container::{ContainerSpec, Mode, VolumeMountKind};
+use crate::files::{FileSystemEntry, FileSystemEntryKind};
+
+pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
+    let mode = spec.effective_mode();
+    if mode.creates() {
+        findings.required("spec.image", spec.image.is_empty() && spec.build.is_none());
+    }
+    if mode != Mode::Session {
+        findings.required("spec.containerName", spec.container_name.is_none());
+    }
+    if let Some(name) = &spec.container_name
+        && !is_engine_name(name)
+    {
+        let message = format!(
+            "`{name}` has to begin with a letter or digit, and to go on with those, `_`, `.` and `-`"
+        );
+        findings.invalid("spec.containerName", message);
+    }
+    findings.unserved("spec.terminal", spec.terminal.is_some());
+    findings.unserved("spec.runArgs", !spec.run_args.is_empty());
+    findings.unserved("spec.imageLayers", !spec.image_layers.is_empty());
+    findings.unserved("spec.pemCertificates", spec.pem_certificates.is_some());
+    if let Some(build) = &spec.build {
+        findings.required("spec.build.context", build.context.is_empty());
+        // They need a builder that the engine's API doesn't have.
+        findings.unserved("spec.build.secrets", !build.secrets.is_empty());
+    }
+    findings.monitor(spec.monitor_pid, spec.monitor_timestamp.as_ref());
+    findings.unserved("spec.monitorPid", spec.monitor_pid.is_some());
+    findings.probes(&spec.health_probes);
+    let env = spec
+        .env
+        .iter()
+        .map(|variable| ("spec.env", &variable.value));
+    let args = spec.args.iter().map(|text| ("spec.args", text));
+    let command = spec.command.iter().map(|text| ("spec.command", text));
+    findings.templates(env.chain(args).chain(command));
+    for variable in &spec.env {
+        findings.required("spec.env.name", variable.name.is_empty());
+    }
+    for mount in &spec.volume_mounts {
+        findings.absolute("spec.volumeMounts.target", &mount.target);
+        if mount.kind == VolumeMountKind::Bind {
+            findings.absolute("spec.volumeMounts.source", &mount.source);
+        }
+    }
+    for port in &spec.ports {
+        findings.required("spec.ports.containerPort", port.container_port == 0);
+    }
+    for tree in &spec.create_files {
+        findings.absolute("spec.createFiles.destination", &tree.destination);
+        for entry in &tree.entries {
+            check_entry(findings, entry);
+        }
+    }
+}
+
+fn check_entry(findings: &mut Findings, entry: &FileSystemEntry) {
+    const AT: &str = "spec.createFiles.entries";
+    findings.required(format!("{AT}.name"), entry.name.is_empty());
+    if entry.name.contains('/') || matches!(&*entry.name, "." | "..") {
+        findings.invalid(
+            format!("{AT}.name"),
+            format!("`{}` is not one name", entry.name),
+        );
+    }
+    let kind = entry.kind.unwrap_or_default();
+    findings.unserved(format!("{AT}.type"), kind == FileSystemEntryKind::Openssl);
+    let sources = [&entry.source, &entry.contents, &entry.raw_contents];
+    let given = sources.iter().filter(|source| source.is_some()).count();
+    let target = usize::from(entry.target.is_some());
+    let (allowed, links) = match kind {
+        FileSystemEntryKind::File | FileSystemEntryKind::Openssl => (1, 0),
+        FileSystemEntryKind::Directory => (0, 0),
+        FileSystemEntryKind::Symlink => (0, 1),
+    };
+    if given > allowed {
+        let message = format!(
+            "{} may have {allowed} of source, contents and rawContents",
+            entry.name
+        );
+        findings.add(FieldErrorReason::Forbidden, AT, message);
+    }
+    if target != links {
+        let message = format!("{}: only a symlink has a target, and needs one", entry.name);
+        findings.invalid(format!("{AT}.target"), message);
+    }
+    if kind != FileSystemEntryKind::Directory && !entry.entries.is_empty() {
+        let message = format!("{} is no directory", entry.name);
+        findings.add(
+            FieldErrorReason::Forbidden,
+            format!("{AT}.entries"),
+            message,
+        );
+    }
+    findings.templates(entry.contents.iter().map(|text| (AT, text)));
+    for entry in &entry.entries {
+        check_entry(findings, entry);
+    }
+}
+
+fn is_engine_name(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric())
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || "_.-".contains(letter))
+}
+
+pub(super) fn check_change(findings: &mut Findings, old: &ContainerSpec, new: &ContainerSpec) {
+    findings.fixed("spec.image", &old.image, &new.image);
+    findings.fixed("spec.build", &old.build, &new.build);
+    findings.fixed(
+        "spec.containerName",
+        &old.container_name,
+        &new.container_name,
+    );
+    findings.fixed("spec.mode", &old.mode, &new.mode);
+    findings.fixed("spec.persistent", &old.persistent, &new.persistent);
+    findings.fixed("spec.labels", &old.labels, &new.labels);
+    findings.fixed("spec.healthProbes", &old.health_probes, &new.health_probes);
+    findings.fixed("spec.pullPolicy", &old.pull_policy, &new.pull_policy);
+    findings.fixed("spec.createFiles", &old.create_files, &new.create_files);
+    if old.networks.is_some() != new.networks.is_some() {
+        findings.fixed("spec.networks", &old.networks, &new.networks);
+    }
+    findings.one_way("spec.start", old.start, new.start);
+    findings.one_way("spec.stop", old.stop, new.stop);
+}

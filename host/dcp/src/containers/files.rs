@@ -1,0 +1,91 @@
+//! Files of a container, from the trees that its object describes (reference/dcp.md 1.1,
+//! `createFiles`).
+//!
+//! Knows defaults, inheritance and where contents come from. Doesn't know how an engine takes them.
+
+use aspire_api::files::{CreateFileSystem, FileSystemEntry, FileSystemEntryKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use crate::runtime::{FileKind, FileRequest};
+use crate::templates::Scope;
+
+/// What a mode lacks where none is given.
+const UMASK: i64 = 0o022;
+
+/// Everything to make, folders before what is in them.
+///
+/// # Errors
+/// A source that can't be read, a placeholder that can't be replaced, bytes that are no base64;
+/// each with the path in the container.
+pub(super) async fn build(
+    scope: &Scope<'_>,
+    trees: &[CreateFileSystem],
+) -> Result<Vec<FileRequest>, String> {
+    let mut made = Vec::new();
+    for tree in trees {
+        let mut left: Vec<(String, &FileSystemEntry)> = Vec::new();
+        let folder = tree.destination.trim_end_matches('/');
+        left.extend(
+            tree.entries
+                .iter()
+                .rev()
+                .map(|entry| (format!("{folder}/{}", entry.name), entry)),
+        );
+        while let Some((path, entry)) = left.pop() {
+            match kind(scope, entry).await {
+                Ok(kind) => made.push(request(tree, &path, entry, kind)),
+                Err(_) if entry.continue_on_error => {}
+                Err(problem) => return Err(format!("{path}: {problem}")),
+            }
+            let inside = entry.entries.iter().rev();
+            left.extend(inside.map(|entry| (format!("{path}/{}", entry.name), entry)));
+        }
+    }
+    Ok(made)
+}
+
+fn request(
+    tree: &CreateFileSystem,
+    path: &str,
+    entry: &FileSystemEntry,
+    kind: FileKind,
+) -> FileRequest {
+    let full = if matches!(kind, FileKind::Directory) {
+        0o777
+    } else {
+        0o666
+    };
+    let mode = entry.mode.unwrap_or(full & !tree.umask.unwrap_or(UMASK));
+    let id = |own: Option<i32>, default: Option<i32>| {
+        u64::try_from(own.or(default).unwrap_or_default()).unwrap_or_default()
+    };
+    FileRequest {
+        path: path.to_owned(),
+        kind,
+        mode: u32::try_from(mode & 0o7777).unwrap_or_default(),
+        owner: id(entry.owner, tree.default_owner),
+        group: id(entry.group, tree.default_group),
+    }
+}
+
+async fn kind(scope: &Scope<'_>, entry: &FileSystemEntry) -> Result<FileKind, String> {
+    match entry.kind.unwrap_or_default() {
+        FileSystemEntryKind::Directory => return Ok(FileKind::Directory),
+        FileSystemEntryKind::Symlink => {
+            return Ok(FileKind::Symlink(entry.target.clone().unwrap_or_default()));
+        }
+        FileSystemEntryKind::File | FileSystemEntryKind::Openssl => {}
+    }
+    let contents = if let Some(source) = &entry.source {
+        Bytes::from(std::fs::read(source).map_err(|error| format!("{source}: {error}"))?)
+    } else if let Some(raw) = &entry.raw_contents {
+        let bytes = STANDARD.decode(raw.trim());
+        Bytes::from(bytes.map_err(|error| format!("rawContents is no base64: {error}"))?)
+    } else {
+        let text = entry.contents.as_deref().unwrap_or_default();
+        Bytes::from(scope.resolve(text).await?)
+    };
+    Ok(FileKind::File(contents))
+}
