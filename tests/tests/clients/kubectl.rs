@@ -3,7 +3,7 @@
 use aspire_host_tests::clients::{Kubectl, Running, turn};
 use aspire_host_tests::oracle::server::Server;
 use aspire_host_tests::{Outcome, table, wait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A command of a user.
 struct Step {
@@ -385,7 +385,8 @@ fn matrix(minor: u32) {
         },
     );
     watches(&kubectl);
-    waits(&kubectl, &server);
+    waits_for_the_end(&kubectl, &server);
+    waits_for_a_condition(&kubectl, &server);
 }
 
 /// `get -w` shows what happens.
@@ -406,7 +407,7 @@ fn watches(kubectl: &Kubectl) {
 }
 
 /// `delete` and `wait --for=delete` last until the last finalizer is gone.
-fn waits(kubectl: &Kubectl, server: &Server) {
+fn waits_for_the_end(kubectl: &Kubectl, server: &Server) {
     let merge = "patch exe stay --type=merge -p";
     kubectl.run("create -f stay.yaml").expect(0);
     kubectl
@@ -432,6 +433,28 @@ fn waits(kubectl: &Kubectl, server: &Server) {
         .expect(0);
     assert_eq!(deletes.ends(wait::SOON), Some(0));
     assert_eq!(waits.ends(wait::SOON), Some(0));
+}
+
+/// `wait` comes back when the status gets a condition, and not before.
+fn waits_for_a_condition(kubectl: &Kubectl, server: &Server) {
+    kubectl.run("create -f web.yaml").expect(0);
+    let mut waits =
+        Running::start(&mut kubectl.command("wait exe/web --for=condition=Warm --timeout=60s"));
+    let condition = |status: &str| {
+        let body = json!({"status": {"state": "Running", "conditions": [{"type": "Warm", "status": status}]}});
+        let kind = "application/merge-patch+json";
+        let (code, answer) = server.json("PATCH", "executables/web/status", kind, &body);
+        assert_eq!(code, 200, "{answer:#}");
+    };
+    condition("False");
+    kubectl
+        .run("wait exe/web --for=condition=Warm=false --timeout=30s")
+        .expect(0);
+    assert!(waits.runs(), "the condition is there, but it doesn't hold");
+    condition("True");
+    waits.hears("condition met", wait::SOON);
+    assert_eq!(waits.ends(wait::SOON), Some(0));
+    kubectl.run("delete exe web").expect(0);
 }
 
 #[test]
