@@ -27,7 +27,7 @@ fn nodes() {
     let server = Server::find();
     server.clear();
     let story = places::repository().join("tests/clients/node/story.mjs");
-    let mut command = Command::new("node");
+    let mut command = Command::new(packages.join("node"));
     command
         .arg(story)
         .arg(packages)
