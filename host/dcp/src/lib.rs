@@ -46,6 +46,7 @@ mod engine;
 mod harvest;
 pub mod identity;
 pub mod logs;
+pub mod machinery;
 mod os;
 mod plane;
 mod ports;
