@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -56,6 +57,12 @@ struct Started {
 impl Drop for Started {
     fn drop(&mut self) {
         processes::signal(self.child.id(), Signal::TERM);
+        let end = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // It may have ended; then there is nothing to kill.
+        let _ = self.child.kill();
         // Nothing more can be done about a child that cannot be waited for.
         let _ = self.child.wait();
     }
