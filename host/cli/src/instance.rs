@@ -63,6 +63,8 @@ pub(crate) struct Instance {
     pub(crate) data: PathBuf,
     /// Where data and private files of native programs are.
     pub(crate) native: PathBuf,
+    /// The user gave it its name.
+    pub(crate) is_named: bool,
 }
 
 impl Instance {
@@ -77,7 +79,7 @@ impl Instance {
             Some(name) => named(name)?,
             None => settle_id(&here, &state)?,
         };
-        let instance = Self::of(id, state, app)?;
+        let instance = Self::of(id, state, app, wanted.is_some())?;
         files::private_folder(&instance.data)?;
         make_native_folder(&instance.native)?;
         Ok(instance)
@@ -100,10 +102,11 @@ impl Instance {
                 }
             }
         };
-        id.map(|id| Self::of(id, state, app)).transpose()
+        id.map(|id| Self::of(id, state, app, wanted.is_some()))
+            .transpose()
     }
 
-    fn of(id: String, state: PathBuf, app: &str) -> Result<Self> {
+    fn of(id: String, state: PathBuf, app: &str, is_named: bool) -> Result<Self> {
         let name = format!("{app}-{id}");
         let data = files::user_data()?.join("instances").join(&name);
         let native = native_folder(&data, &name);
@@ -112,12 +115,23 @@ impl Instance {
             state,
             data,
             native,
+            is_named,
         })
     }
 
     /// Where the control plane keeps records, logs and ports of this instance.
     pub(crate) fn run_folder(&self) -> PathBuf {
         self.state.join("instances").join(&self.id)
+    }
+
+    /// By which file clients find the control plane of a run: `.aspire-host/kubeconfig`, or, for an
+    /// instance with a name of its own, one in its folder.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        if self.is_named {
+            self.run_folder().join("kubeconfig")
+        } else {
+            self.state.join("kubeconfig")
+        }
     }
 
     /// Remembers that a container engine holds data of this instance.
