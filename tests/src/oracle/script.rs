@@ -50,7 +50,7 @@ pub struct Step {
     /// The answer is a stream of events.
     #[serde(default)]
     pub watch: Option<Watch>,
-    /// Sent once the stream is open; their answers are not kept.
+    /// Sent once the stream is open; their answers are kept only where they are refusals.
     #[serde(default)]
     pub during: Vec<Self>,
     /// Array (JSON pointer) → which of its objects are kept: pointer → value.
@@ -65,7 +65,7 @@ pub struct Step {
     /// Keep no body.
     #[serde(default)]
     pub headless: bool,
-    /// Only for what comes after: the answer is not kept, but has to be a success.
+    /// Only for what comes after: the answer is not kept unless it is a refusal.
     #[serde(default)]
     pub quiet: bool,
 }
