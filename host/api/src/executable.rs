@@ -20,6 +20,7 @@ pub struct Executable {
     /// What is wanted.
     pub spec: ExecutableSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ExecutableStatus,
 }
 
@@ -34,8 +35,10 @@ pub struct ExecutableSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
     /// Absolute paths.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -75,8 +78,10 @@ pub struct ExecutableSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalSpec>,
     /// Start it; may become true later, never false again.
+    #[serde(skip_serializing_if = "Clone::clone")]
     pub start: bool,
     /// Stop it; may become true, never false again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stop: bool,
     /// What DCP has no word for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,11 +203,13 @@ pub struct ExecutableStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// What went wrong, or what is going on.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// Overall health.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_status: Option<HealthStatus>,
     /// Last result of every probe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health_probe_results: Vec<ProbeResult>,
     /// Gates that are still closed, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -17,6 +17,7 @@ pub struct Service {
     /// What is wanted.
     pub spec: ServiceSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ServiceStatus,
 }
 
@@ -31,8 +32,10 @@ pub struct ServiceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// TCP or UDP.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub protocol: Protocol,
     /// How the address comes about.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub address_allocation_mode: AddressAllocationMode,
 }
 
@@ -131,6 +134,7 @@ pub struct Endpoint {
     /// What is wanted.
     pub spec: EndpointSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: EndpointStatus,
 }
 

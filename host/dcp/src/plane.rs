@@ -108,7 +108,7 @@ impl ControlPlane {
         let engine = config.engine.clone().map(Engine::new);
         let context = Arc::new(Context {
             memory: PortMemory::open(state.join("ports.json")),
-            store: Arc::new(Store::default()),
+            store: Arc::new(Store::of_now()),
             logs: Arc::new(logs),
             redactor,
             book: ServiceBook::default(),
