@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::container::{
-    Container, ContainerSpec, ContainerState, ContainerStatus, HealthStatus,
-};
+use aspire_api::container::{Container, ContainerState, ContainerStatus, HealthStatus};
 use aspire_api::{Kind, ObjectKey};
 use tokio::sync::watch;
 
 use super::health;
+use super::restart::Restarts;
 use super::workload::{Ended, Facts, Launch, Report, Stage, Work};
 use crate::clock::Timestamp;
 use crate::containers::{Happening, is_persistent, launch};
@@ -23,16 +22,17 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) fn status(
     facts: &Facts,
     waiting_for: Vec<String>,
-    spec: &ContainerSpec,
+    container: &Container,
 ) -> ContainerStatus {
-    let none = Default::default();
-    let probes = spec.aspire.as_ref().map_or(&none, |aspire| &aspire.probes);
-    let (health, results) = health::overall(probes, &facts.probes);
+    let spec = &container.spec;
+    let probes = health::schedules(spec.aspire.as_ref(), &spec.health_probes);
+    let (health, results) = health::overall(&probes, &facts.probes);
     let mut status = ContainerStatus {
         waiting_for,
         health_status: Some(HealthStatus::Caution),
         container_id: facts.container.as_ref().map(|(id, _)| id.clone()),
         container_name: facts.container.as_ref().map(|(_, name)| name.clone()),
+        restarts: container.metadata.restarts(),
         ..ContainerStatus::default()
     };
     match &facts.launch {
@@ -60,6 +60,8 @@ pub(super) fn status(
         }
         Launch::Done => {
             status.startup_timestamp = Some(facts.started.at.to_string());
+            status.effective_env.clone_from(&facts.started.env);
+            status.effective_args.clone_from(&facts.started.args);
             status.health_probe_results = results;
             if let Some(ended) = &facts.ended {
                 let lost = ended.code.is_none() && facts.stop == Work::Idle;
@@ -70,8 +72,10 @@ pub(super) fn status(
                 };
                 status.finish_timestamp = Some(ended.at.to_string());
                 status.exit_code = ended.code;
-                status.message.clone_from(&ended.note);
-                if facts.stop == Work::Idle && ended.code != Some(0) {
+                status.message = facts.end_in_words(&probes, &container.rule());
+                status.restart_timestamp = facts.restart_time();
+                status.replaced_by.clone_from(&facts.successor);
+                if facts.stop == Work::Idle && ended.code != Some(0) || facts.condemned {
                     status.health_status = Some(HealthStatus::Unhealthy);
                 }
             } else if facts.stuck {
@@ -79,6 +83,7 @@ pub(super) fn status(
                 "it could not be stopped".clone_into(&mut status.message);
             } else if facts.stop != Work::Idle {
                 status.state = ContainerState::Stopping;
+                status.message = facts.sentence(&probes);
             } else {
                 status.state = if facts.paused {
                     ContainerState::Paused
@@ -113,7 +118,7 @@ pub(super) fn launch(
 pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) {
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let grace = context.grace(container.spec.aspire.as_ref());
-    let kept = is_persistent(container) && !container.spec.stop;
+    let kept = is_persistent(container) && !container.spec.stop && !facts.condemned;
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
     let shared = Arc::clone(&context);
     context.work(
