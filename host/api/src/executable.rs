@@ -265,7 +265,7 @@ impl ExecutableState {
             (from, Unknown) => !from.is_final(),
             (Initial, Starting | Running | NotFound | Terminated | FailedToStart)
             | (NotFound, Starting | Running | Terminated | FailedToStart)
-            | (Starting, Running | FailedToStart | Finished | Terminated)
+            | (Starting, Running | FailedToStart | Finished)
             | (Running, Stopping | Terminated | Finished)
             | (Stopping, Terminated | Finished) => true,
             _ => false,

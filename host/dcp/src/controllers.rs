@@ -31,6 +31,7 @@ use crate::store::{Event, EventKind, Watcher};
 use materials::Material;
 pub(crate) use materials::{labels, session_name};
 use queue::Queue;
+pub(crate) use restart::in_words;
 use services::Served;
 use workloads::Workload;
 

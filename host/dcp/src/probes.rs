@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::health::{Attempt, ProbeState, Schedule};
+use crate::controllers::in_words;
 use crate::controllers::workload::Report;
 use crate::os::Spawn;
 use crate::processes::environment::find_program;
@@ -94,14 +95,6 @@ pub(crate) async fn watch(
             return;
         };
         sleep(pause).await;
-    }
-}
-
-fn in_words(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
     }
 }
 

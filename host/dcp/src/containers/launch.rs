@@ -18,6 +18,7 @@ use super::image::{self, BuildError};
 use super::request;
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
+use crate::controllers::in_words;
 use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
 use crate::records::Entry;
@@ -104,7 +105,8 @@ pub(crate) async fn launch(
             Problem::EngineDown(message) => (Stage::EngineDown, message),
         };
         let message = context.redactor.text(&message);
-        log.system(&format!("{message}; trying again"));
+        let message = format!("{message}; trying again in {}", in_words(pause));
+        log.system(&message);
         context.tell(&key, Report::Progress(stage, message));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -210,7 +212,12 @@ async fn prepare(
     let info = engine.info().await?.clone();
     let waiting = |service: &str| {
         let note = format!("waiting for the port of {service}");
-        context.tell(key, Report::Progress(Stage::Starting, note));
+        // One that is to be built is built first, as far as states go.
+        let stage = match &spec.build {
+            Some(_) => Stage::Pending,
+            None => Stage::Starting,
+        };
+        context.tell(key, Report::Progress(stage, note));
     };
     let mut serving = BTreeMap::new();
     for endpoint in endpoints(container) {

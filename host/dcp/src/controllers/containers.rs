@@ -13,7 +13,8 @@ use super::workload::{Ended, Facts, Launch, Report, Stage, Work};
 use crate::clock::Timestamp;
 use crate::containers::{Happening, is_persistent, launch};
 use crate::context::{Context, Slot};
-use crate::engine::within;
+use crate::engine::{Engine, within};
+use crate::runtime::EngineError;
 
 /// To remove a container, beside what stopping it takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -39,6 +40,7 @@ pub(super) fn status(
         Launch::Idle => {}
         Launch::Busy(stage, note) => {
             status.state = match stage {
+                Stage::Pending => ContainerState::Pending,
                 Stage::Starting => ContainerState::Starting,
                 Stage::Building => ContainerState::Building,
                 Stage::EngineDown => {
@@ -54,7 +56,7 @@ pub(super) fn status(
             status.finish_timestamp = Some(at.to_string());
             status.health_status = Some(HealthStatus::Unhealthy);
         }
-        Launch::Abandoned => {
+        Launch::Abandoned | Launch::Aborted => {
             status.state = ContainerState::FailedToStart;
             "stopped before it was started".clone_into(&mut status.message);
         }
@@ -170,11 +172,31 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
         if let (Some(engine), Some(id), false) = (&shared.engine, id, kept) {
             engine.hub.forget(&id);
-            let _turn = engine.turn().await;
-            if let Err(error) = within(LIMIT, engine.raw().remove(&id)).await {
-                tracing::warn!(%key, %error, "a container stays; the next run tries again");
-            }
+            remove(&shared, engine, &key, &id).await;
         }
         shared.tell(&key, Report::Cleaned);
     });
+}
+
+/// Removes a container. An engine that is away is waited for; at the end of the run not for long.
+async fn remove(context: &Context, engine: &Engine, key: &ObjectKey, id: &str) {
+    let mut pause = Duration::from_millis(250);
+    let mut attempts = 3;
+    loop {
+        let removed = {
+            let _turn = engine.turn().await;
+            within(LIMIT, engine.raw().remove(id)).await
+        };
+        let Err(error) = removed else { return };
+        let is_away = matches!(error, EngineError::Unreachable { .. });
+        if *context.stopping.borrow() > 0 || !is_away {
+            attempts -= 1;
+        }
+        if attempts == 0 || *context.force.borrow() {
+            tracing::warn!(%key, %error, "a container stays; the next run tries again");
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
 }

@@ -44,6 +44,11 @@ pub(super) fn status(
             status.state = ExecutableState::Terminated;
             "stopped before it was started".clone_into(&mut status.message);
         }
+        // Only what never began may become `Terminated` without having run.
+        Launch::Aborted => {
+            status.state = ExecutableState::FailedToStart;
+            "stopped before it was started".clone_into(&mut status.message);
+        }
         Launch::Done => {
             status.pid = facts.started.pid;
             status.execution_id = facts.started.pid.map(|pid| pid.to_string());
@@ -138,6 +143,7 @@ mod tests {
             Launch::Done,
             Launch::Failed("no".into(), Timestamp(1)),
             Launch::Abandoned,
+            Launch::Aborted,
         ];
         let reports = [
             Report::Started(Default::default()),

@@ -166,7 +166,8 @@ impl Facts {
     }
 }
 
-fn in_words(time: Duration) -> String {
+/// A time, for people.
+pub(crate) fn in_words(time: Duration) -> String {
     if time.subsec_millis() == 0 {
         format!("{} s", time.as_secs())
     } else {

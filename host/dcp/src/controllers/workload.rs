@@ -15,15 +15,18 @@ use crate::clock::Timestamp;
 use super::health::ProbeState;
 use super::restart::{Rule, Verdict, between, decide};
 
-/// What a launch is doing.
+/// What a launch is doing, in the order in which statuses may show it: the states of DCP know no
+/// way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// Being prepared, created or started.
-    Starting,
-    /// Its image is being built.
-    Building,
+    /// Waiting for what it needs.
+    Pending,
     /// The engine doesn't answer; it is tried again.
     EngineDown,
+    /// Its image is being built.
+    Building,
+    /// Being prepared, created or started.
+    Starting,
 }
 
 /// How far it got towards running.
@@ -38,8 +41,10 @@ pub(crate) enum Launch {
     Done,
     /// It can't be started.
     Failed(String, Timestamp),
-    /// It was stopped before it ran.
+    /// It was stopped before anything was begun.
     Abandoned,
+    /// It was stopped while it was being started.
+    Aborted,
 }
 
 /// A finite effect.
@@ -215,20 +220,26 @@ impl Facts {
     pub(crate) fn learn(&mut self, report: Report) {
         let busy = matches!(self.launch, Launch::Busy(..));
         match report {
-            Report::Progress(stage, note) if busy => self.launch = Launch::Busy(stage, note),
+            Report::Progress(stage, note) => {
+                if let Launch::Busy(before, _) = self.launch {
+                    self.launch = Launch::Busy(stage.max(before), note);
+                }
+            }
             Report::Created(id, name) => self.container = Some((id, name)),
             Report::Started(started) if busy => {
                 self.launch = Launch::Done;
                 self.started = started;
             }
-            Report::Failed(..) if busy && self.aborting => self.launch = Launch::Abandoned,
+            Report::Failed(..) if busy && self.aborting => self.launch = Launch::Aborted,
             Report::Failed(message, at) if busy => self.launch = Launch::Failed(message, at),
-            // A finished state stays finished.
-            Report::Ended(ended) if self.ended.is_none() => self.ended = Some(ended),
+            // A finished state stays finished, and so does one that nothing is known of any more.
+            Report::Ended(ended) if self.ended.is_none() && !self.stuck => {
+                self.ended = Some(ended);
+            }
             Report::Paused(paused) => self.paused = paused,
             Report::Stopped(done) => {
                 self.stop = Work::Done;
-                self.stuck = !done;
+                self.stuck |= !done && self.ended.is_none();
             }
             Report::Cleaned => self.clean = Work::Done,
             Report::Probed(name, state) if self.serving => {
@@ -241,11 +252,7 @@ impl Facts {
             }
             Report::Succeeded(Some(name)) => self.successor = Some(name),
             Report::Succeeded(None) => self.again = Again::Cancelled,
-            Report::Progress(..)
-            | Report::Started(_)
-            | Report::Failed(..)
-            | Report::Ended(_)
-            | Report::Probed(..) => {}
+            Report::Started(_) | Report::Failed(..) | Report::Ended(_) | Report::Probed(..) => {}
         }
     }
 
@@ -259,7 +266,7 @@ impl Facts {
         match self.launch {
             Launch::Idle | Launch::Busy(..) => false,
             Launch::Done => self.ended.is_some() || self.stuck,
-            Launch::Failed(..) | Launch::Abandoned => true,
+            Launch::Failed(..) | Launch::Abandoned | Launch::Aborted => true,
         }
     }
 
@@ -303,7 +310,7 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
     match &facts.launch {
         Launch::Idle if end => facts.launch = Launch::Abandoned,
         Launch::Idle if wanted.start && wanted.open => {
-            facts.launch = Launch::Busy(Stage::Starting, String::new());
+            facts.launch = Launch::Busy(Stage::Pending, String::new());
             effects.push(Effect::Launch);
         }
         Launch::Busy(..) if end && !facts.aborting => {

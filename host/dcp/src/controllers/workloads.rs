@@ -88,7 +88,12 @@ impl Controllers {
         let Some(workload) = self.workloads.get_mut(&key) else {
             return;
         };
+        let ran = matches!(report, Report::Started(_));
         workload.facts.learn(report);
+        if ran {
+            // What follows may come at once, and a status must not skip that it ran.
+            self.write_status(&key, Vec::new());
+        }
         self.queue.add(key);
     }
 
@@ -129,6 +134,17 @@ impl Controllers {
         } else {
             Vec::new()
         };
+        self.write_status(key, waiting);
+        self.notice_failure(&object);
+        for effect in effects {
+            self.perform(&object, effect);
+        }
+    }
+
+    fn write_status(&self, key: &ObjectKey, waiting: Vec<String>) {
+        let Some(workload) = self.workloads.get(key) else {
+            return;
+        };
         let facts = &workload.facts;
         let written = self.context.store.modify(key, |object| match object {
             Object::Container(container) => {
@@ -141,10 +157,6 @@ impl Controllers {
         });
         if let Err(error) = written {
             tracing::debug!(%error, "a status was not written");
-        }
-        self.notice_failure(&object);
-        for effect in effects {
-            self.perform(&object, effect);
         }
     }
 
