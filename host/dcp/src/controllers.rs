@@ -17,6 +17,8 @@ mod queue;
 mod restart;
 mod service;
 mod services;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod workload;
 mod workloads;
 

@@ -151,6 +151,11 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
                 Some(stopped) => stopped,
                 None => within(LIMIT, engine.raw().remove(&id)).await,
             };
+            // Somebody removed it meanwhile.
+            let stopped = match stopped {
+                Err(EngineError::NotFound(_)) => Ok(()),
+                stopped => stopped,
+            };
             if let Err(error) = &stopped {
                 shared
                     .log(&key)

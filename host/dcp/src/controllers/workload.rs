@@ -256,6 +256,14 @@ impl Facts {
         }
     }
 
+    /// Where a launch is that is under way.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        match self.launch {
+            Launch::Busy(stage, _) => Some(stage),
+            _ => None,
+        }
+    }
+
     /// It runs, as far as we know.
     pub(crate) fn is_running(&self) -> bool {
         self.launch == Launch::Done && self.ended.is_none() && !self.stuck

@@ -88,10 +88,10 @@ impl Controllers {
         let Some(workload) = self.workloads.get_mut(&key) else {
             return;
         };
-        let ran = matches!(report, Report::Started(_));
+        let before = workload.facts.stage();
         workload.facts.learn(report);
-        if ran {
-            // What follows may come at once, and a status must not skip that it ran.
+        if workload.facts.stage() != before {
+            // What follows may come at once, and a status must not skip a state.
             self.write_status(&key, Vec::new());
         }
         self.queue.add(key);

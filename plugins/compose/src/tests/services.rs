@@ -105,6 +105,22 @@ fn all_settings() {
 }
 
 #[test]
+fn starting_again() {
+    let text = composed(|edits| {
+        edits
+            .container("web", "container")
+            .image("nginx:1")
+            .liveness("yes")
+            .restart("on-failure:5");
+        edits
+            .container("worker", "container")
+            .image("worker:1")
+            .restart("always:5");
+    });
+    assert_snapshot!(text, @"");
+}
+
+#[test]
 fn storage() {
     let text = composed(|edits| {
         edits

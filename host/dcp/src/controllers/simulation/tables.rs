@@ -34,13 +34,17 @@ const BEYOND: &[(&str, &str)] = &[
     ("Pending Running", "adoption"),
     ("RuntimeUnhealthy Running", "adoption"),
     // It is always seen running, so that nobody misses it.
+    ("- FailedToStart", "shown as Starting first"),
     ("Starting Finished", "shown as Running first"),
     ("Starting Exited", "shown as Running first"),
     ("Running Terminated", "shown as Stopping first"),
     // What can't be stopped is, until then, being stopped.
     ("- Unknown", "nothing to lose sight of"),
     ("Starting Unknown", "nothing to lose sight of"),
-    ("Running Unknown", "of an Executable: its end is always seen"),
+    (
+        "Running Unknown",
+        "of an Executable: its end is always seen",
+    ),
     ("Stopping Finished", "of an Executable: a stop ends it"),
 ];
 
