@@ -117,7 +117,18 @@ fn starting_again() {
             .image("worker:1")
             .restart("always:5");
     });
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r#"
+    services:
+      web:
+        image: "nginx:1"
+        restart: "on-failure:5"
+      worker:
+        image: "worker:1"
+        restart: always
+    web.liveness dropped: Compose shows what is unhealthy and does not start it again
+    web.restart adapted: counted from the start of the container, not in a row
+    worker.restart weakened: Compose has no maximum for `always`
+    "#);
 }
 
 #[test]
