@@ -381,6 +381,13 @@ pub struct ContainerStatus {
     /// Times that it was started again after it ended by itself.
     #[serde(skip_serializing_if = "crate::schema::is_zero")]
     pub restarts: u32,
+    /// When it is started again, as a new object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
+    pub restart_timestamp: Option<String>,
+    /// Name of the object that took its place when it was started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
     /// What went wrong, or what is going on (`pulling …`, `waiting for …`).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,

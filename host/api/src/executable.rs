@@ -191,6 +191,13 @@ pub struct ExecutableStatus {
     /// Times that it was started again after it ended by itself.
     #[serde(skip_serializing_if = "crate::schema::is_zero")]
     pub restarts: u32,
+    /// When it is started again, as a new object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
+    pub restart_timestamp: Option<String>,
+    /// Name of the object that took its place when it was started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
     /// RFC 3339 with microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::micro_time")]
@@ -265,7 +272,7 @@ impl ExecutableState {
             (from, Unknown) => !from.is_final(),
             (Initial, Starting | Running | NotFound | Terminated | FailedToStart)
             | (NotFound, Starting | Running | Terminated | FailedToStart)
-            | (Starting, Running | FailedToStart | Finished | Terminated)
+            | (Starting, Running | FailedToStart | Finished)
             | (Running, Stopping | Terminated | Finished)
             | (Stopping, Terminated | Finished) => true,
             _ => false,
