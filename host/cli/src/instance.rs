@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::Problem;
 use crate::files::{self, Lock};
 
+mod owner;
+
+pub(crate) use owner::{Owner, running_instances};
+
 /// Name of the state folder beside `aspire.toml`.
 const STATE: &str = ".aspire-host";
 
@@ -55,6 +59,8 @@ fn decide(found: Option<&Record>, here: &str, original: Option<&Record>) -> Deci
 /// An app's instance and its folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
+    /// Name of the app.
+    pub(crate) app: String,
     /// Part of the names of everything that belongs to it.
     pub(crate) id: String,
     /// `.aspire-host` beside the app.
@@ -108,6 +114,7 @@ impl Instance {
         let data = files::user_data()?.join("instances").join(&name);
         let native = native_folder(&data, &name);
         Ok(Self {
+            app: app.to_owned(),
             id,
             state,
             data,
@@ -161,14 +168,25 @@ impl Instance {
     pub(crate) fn lock(&self) -> Result<Lock> {
         match Lock::take(&self.data.join("lock"))? {
             Ok(mut lock) => {
-                let pid = std::process::id();
-                let started = start_time(pid).unwrap_or_default();
-                lock.describe(&format!("pid {pid}\nstarted {started}\n"))
+                lock.describe(&owner::Owner::this(self).write())
                     .context("cannot write the lock of the instance")?;
                 Ok(lock)
             }
             Err(owner) => bail!(running(&owner)),
         }
+    }
+
+    /// Who runs it now, if anybody does; nothing is locked for the look.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        Owner::read(&self.data.join("lock"))
+    }
+
+    /// Where the control plane of this instance says how it is reached, best guess first.
+    pub(crate) fn kubeconfigs(&self) -> [PathBuf; 2] {
+        [
+            self.run_folder().join("kubeconfig"),
+            self.state.join("kubeconfig"),
+        ]
     }
 }
 
@@ -299,18 +317,6 @@ fn new_id() -> String {
             char::from(alphabet[random.random_range(0..alphabet.len())])
         })
         .collect()
-}
-
-/// When a process started, in clock ticks since the boot.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may contain anything; field 22 is the twentieth after it.
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]

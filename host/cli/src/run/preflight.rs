@@ -178,7 +178,9 @@ impl Preflight<'_> {
     fn container(&mut self, resource: &str, spec: &ContainerSpec) {
         self.env_files(resource, &spec.env_files);
         for file in &spec.create_files {
-            self.source(resource, file.source.as_deref());
+            for entry in &file.entries {
+                self.source(resource, entry.source.as_deref());
+            }
         }
         for mount in &spec.volume_mounts {
             if mount.kind == VolumeMountKind::Bind && !Path::new(&mount.source).exists() {

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use aspire_api::ObjectKey;
 use aspire_compiler::run::RunPlan;
 use aspire_dcp::runtime::ContainerEngine;
-use aspire_dcp::store::Gone;
+use aspire_dcp::store::{EventKind, Gone};
 use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop};
 use aspire_model::diagnostic::Diagnostics;
 
@@ -90,6 +91,7 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
         say,
         view,
         told,
+        old_failures: BTreeMap::new(),
         told_ready: false,
         pinned,
         fail_fast: setup.fail_fast,
@@ -125,6 +127,8 @@ struct Running {
     say: Say,
     view: View,
     told: BTreeMap<String, Told>,
+    /// How many failures there were when a workload was replaced: those are not the new one's.
+    old_failures: BTreeMap<ObjectKey, usize>,
     told_ready: bool,
     pinned: bool,
     fail_fast: bool,
@@ -172,6 +176,7 @@ impl Running {
                     self.screen.remark(self.say.stopping(interruptions > 1));
                 }
                 event = watcher.next() => match event {
+                    Ok(event) if event.kind == EventKind::Deleted => self.forget(&event.object),
                     Ok(event) => self.take(&event.object),
                     Err(Gone { .. }) => {
                         let (objects, revision) = client.list(None).await;
@@ -253,6 +258,24 @@ impl Running {
         tokio::spawn(async move { plane.stop(how).await });
     }
 
+    /// Somebody removed it, perhaps to replace it; at the end of a run, its last state stays shown.
+    fn forget(&mut self, object: &aspire_api::Object) {
+        if self.view.stopping {
+            self.take(object);
+            return;
+        }
+        let key = object.key();
+        self.view.forget(&key);
+        let failures = self.plane.failures().borrow().len();
+        self.old_failures.insert(key, failures);
+        self.redraw();
+    }
+
+    /// Whether a failure is the present workload's.
+    fn is_present(&self, index: usize, key: &ObjectKey) -> bool {
+        self.old_failures.get(key).is_none_or(|old| index >= *old)
+    }
+
     fn take(&mut self, object: &aspire_api::Object) {
         self.sync_failures();
         let Some(row) = self.view.apply(object).cloned() else {
@@ -287,14 +310,19 @@ impl Running {
         let failures = self.plane.failures();
         let failures = failures.borrow();
         self.view.stopping |= self.fail_fast && !failures.is_empty();
-        for failure in failures.iter() {
+        for (index, failure) in failures.iter().enumerate() {
+            if !self.is_present(index, &failure.key) {
+                continue;
+            }
             self.view.mark(&failure.key, &failure.message);
         }
     }
 
     fn tell_failures(&mut self, failures: &[aspire_dcp::Failure]) {
-        for failure in failures {
-            if !self.view.fail(&failure.key, &failure.message) {
+        for (index, failure) in failures.iter().enumerate() {
+            if !self.is_present(index, &failure.key)
+                || !self.view.fail(&failure.key, &failure.message)
+            {
                 continue;
             }
             let tail = self.plane.logs().tail(&failure.key, 20);

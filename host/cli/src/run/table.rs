@@ -150,6 +150,7 @@ mod tests {
             timeout: 3000,
             start_period: 0,
             retries: 3,
+            liveness: false,
         }
     }
 

@@ -70,6 +70,12 @@ pub(crate) struct Row {
     pub(crate) exit_code: Option<i32>,
     /// It starts only when somebody asks.
     pub(crate) manual: bool,
+    /// Somebody asked for its end.
+    pub(crate) stopped: bool,
+    /// Times that it was started again after it ended by itself.
+    pub(crate) restarts: u32,
+    /// RFC 3339: when it ended, or else when it started; none: it hasn't.
+    pub(crate) since: Option<String>,
     endpoints: Vec<WorkloadEndpoint>,
 }
 
@@ -90,6 +96,7 @@ pub(crate) struct View {
     /// What the control plane calls failures; told and not told yet.
     marks: BTreeMap<ObjectKey, String>,
     told: BTreeSet<ObjectKey>,
+    uids: BTreeMap<ObjectKey, String>,
     services: BTreeMap<String, (String, u16)>,
     /// Everything is being stopped.
     pub(crate) stopping: bool,
@@ -113,6 +120,12 @@ impl View {
                     ),
                     exit_code: status.exit_code,
                     manual: !container.spec.start,
+                    stopped: container.spec.stop,
+                    restarts: status.restarts,
+                    since: since(
+                        status.startup_timestamp.as_ref(),
+                        status.finish_timestamp.as_ref(),
+                    ),
                     ..base(&container.metadata, aspire)
                 }
             }
@@ -130,6 +143,12 @@ impl View {
                     ),
                     exit_code: status.exit_code,
                     manual: !executable.spec.start,
+                    stopped: executable.spec.stop,
+                    restarts: status.restarts,
+                    since: since(
+                        status.startup_timestamp.as_ref(),
+                        status.finish_timestamp.as_ref(),
+                    ),
                     ..base(&executable.metadata, aspire)
                 }
             }
@@ -147,6 +166,13 @@ impl View {
         };
         row.waiting_for.retain(|wait| is_shown(wait));
         let key = object.key();
+        let uid = &object.metadata().uid;
+        if self.uids.get(&key).is_some_and(|known| known != uid) {
+            // Another one under the same name: what befell the first is not its fault.
+            self.marks.remove(&key);
+            self.told.remove(&key);
+        }
+        self.uids.insert(key.clone(), uid.clone());
         if let Some(message) = self.marks.get(&key) {
             fail(&mut row, message);
         }
@@ -168,6 +194,18 @@ impl View {
         if let Some(row) = self.rows.get_mut(key) {
             fail(row, message);
         }
+    }
+
+    /// It is gone, while the others go on.
+    pub(crate) fn forget(&mut self, key: &ObjectKey) {
+        self.rows.remove(key);
+        self.marks.remove(key);
+        self.told.remove(key);
+    }
+
+    /// The row of a workload.
+    pub(crate) fn row(&self, key: &ObjectKey) -> Option<&Row> {
+        self.rows.get(key)
     }
 
     /// All rows, in order of kind and name.
@@ -201,9 +239,11 @@ impl View {
         })
     }
 
-    /// Nothing runs, and nothing is on its way.
+    /// Nothing runs, and nothing is on its way. What somebody stopped by hand may be started again.
     pub(crate) fn is_over(&self) -> bool {
-        self.rows.values().all(|row| !row.phase.is_active())
+        self.rows
+            .values()
+            .all(|row| !row.phase.is_active() && !row.stopped)
     }
 
     /// Workloads that never came to run although somebody asked for them.
@@ -261,6 +301,8 @@ impl View {
             "waitingFor": row.waiting_for,
             "message": row.message,
             "exitCode": row.exit_code,
+            "restarts": row.restarts,
+            "since": row.since,
             "urls": self.urls(row),
         })
     }
@@ -288,6 +330,10 @@ fn message(own: &str, health: Option<HealthStatus>, results: &[ProbeResult]) -> 
     failed.join("; ")
 }
 
+fn since(started: Option<&String>, finished: Option<&String>) -> Option<String> {
+    finished.or(started).cloned()
+}
+
 fn fail(row: &mut Row, message: &str) {
     if !row.phase.is_active() || row.phase == Phase::Failed {
         row.phase = Phase::Failed;
@@ -308,6 +354,9 @@ fn base(metadata: &aspire_api::ObjectMeta, aspire: Aspire) -> Row {
         message: String::new(),
         exit_code: None,
         manual: false,
+        stopped: false,
+        restarts: 0,
+        since: None,
         endpoints: aspire.endpoints,
     }
 }
@@ -327,7 +376,7 @@ fn shown_host(address: String) -> String {
 
 fn container_phase(state: ContainerState) -> Phase {
     match state {
-        ContainerState::Pending => Phase::Waiting,
+        ContainerState::Pending | ContainerState::NotFound => Phase::Waiting,
         ContainerState::RuntimeUnhealthy | ContainerState::Building | ContainerState::Starting => {
             Phase::Starting
         }
@@ -340,7 +389,7 @@ fn container_phase(state: ContainerState) -> Phase {
 
 fn process_phase(state: ExecutableState) -> Phase {
     match state {
-        ExecutableState::Initial => Phase::Waiting,
+        ExecutableState::Initial | ExecutableState::NotFound => Phase::Waiting,
         ExecutableState::Starting => Phase::Starting,
         ExecutableState::Running => Phase::Running,
         ExecutableState::Stopping => Phase::Stopping,

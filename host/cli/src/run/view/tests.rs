@@ -20,6 +20,7 @@ fn process(name: &str, change: impl FnOnce(&mut Executable)) -> Object {
         timeout: 3000,
         start_period: 0,
         retries: 3,
+        liveness: false,
     };
     executable.spec.aspire = Some(Aspire {
         kind: "executable".into(),
