@@ -4,6 +4,8 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
 
 use crate::conditions::Common;
 use crate::container::Container;
@@ -15,6 +17,17 @@ use crate::replicas::ExecutableReplicaSet;
 use crate::service::{Endpoint, Service};
 use crate::tunnel::ContainerNetworkTunnelProxy;
 use crate::volume::ContainerVolume;
+use crate::{GROUP, VERSION};
+
+/// A field that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field}: {message}")]
+pub struct ReadError {
+    /// Path, such as `spec.env[0].name`.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+}
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident $plural:literal $short:literal;)+) => {
@@ -43,6 +56,21 @@ macro_rules! kinds {
                 match self { $(Self::$kind => stringify!($kind),)+ }
             }
 
+            /// Reads an object of this kind; `kind` and `apiVersion` are not looked at.
+            ///
+            /// # Errors
+            /// A field has another type than the kind's; it is named.
+            pub fn read(self, value: &Value) -> Result<Object, ReadError> {
+                match self {
+                    $(Self::$kind => serde_path_to_error::deserialize::<_, $kind>(value)
+                        .map(Object::from)
+                        .map_err(|error| ReadError {
+                            field: error.path().to_string(),
+                            message: error.inner().to_string(),
+                        }),)+
+                }
+            }
+
             /// Its schema; parts that have a name of their own go into the generator's definitions.
             pub fn schema(self, generator: &mut SchemaGenerator) -> Schema {
                 match self { $(Self::$kind => <$kind as JsonSchema>::json_schema(generator),)+ }
@@ -69,6 +97,15 @@ macro_rules! kinds {
             /// Its metadata, to change.
             pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
                 match self { $(Self::$kind(object) => &mut object.metadata,)+ }
+            }
+
+            /// Its wire form: with kind and group.
+            pub fn write(&self) -> Value {
+                let written = match self { $(Self::$kind(object) => serde_json::to_value(object),)+ };
+                let mut written = written.expect("no key is anything but text");
+                written["apiVersion"] = Value::String(format!("{GROUP}/{VERSION}"));
+                written["kind"] = Value::String(self.kind().name().to_owned());
+                written
             }
 
             /// What every status has.

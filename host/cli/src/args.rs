@@ -168,6 +168,27 @@ pub(crate) enum Command {
     Add(AddArgs),
     /// Says what works on this machine, and what to do about the rest
     Doctor,
+    /// Runs a control plane alone, for clients of its Kubernetes-style API
+    ControlPlane(ControlPlaneArgs),
+}
+
+/// `control-plane`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "A token in ASPIRE_HOST_TOKEN (or DCP_SECURE_TOKEN) is used instead of a \
+    random one, and is not written to the file.")]
+pub(crate) struct ControlPlaneArgs {
+    /// Where clients find address and token; by default `.aspire-host/control-plane/kubeconfig`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The port; by default one that is free
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// Ends, and cleans up, when this process does
+    #[arg(long, value_name = "PID")]
+    pub(crate) monitor: Option<u32>,
+    /// No controllers, so that somebody else's can be tried
+    #[arg(long)]
+    pub(crate) server_only: bool,
 }
 
 /// `run`

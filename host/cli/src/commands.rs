@@ -3,6 +3,7 @@
 mod add;
 mod check;
 mod clean;
+mod control_plane;
 mod doctor;
 mod explain;
 mod init;
@@ -50,5 +51,6 @@ pub(crate) fn dispatch(host: &Host, cli: Cli) -> Result<Exit> {
         Some(Command::Init) => init::run(host),
         Some(Command::Add(args)) => add::run(host, &args),
         Some(Command::Doctor) => doctor::run(host),
+        Some(Command::ControlPlane(args)) => control_plane::run(host, &args),
     }
 }

@@ -29,6 +29,11 @@ pub(crate) fn policy() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
+/// The token of a control plane, where clients have it already; by our own name or by DCP's.
+pub(crate) fn control_plane_token() -> Option<String> {
+    text("ASPIRE_HOST_TOKEN").or_else(|| text("DCP_SECURE_TOKEN"))
+}
+
 /// Folders with programs.
 pub(crate) fn program_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(split).unwrap_or_default()

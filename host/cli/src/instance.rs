@@ -69,6 +69,8 @@ pub(crate) struct Instance {
     pub(crate) data: PathBuf,
     /// Where data and private files of native programs are.
     pub(crate) native: PathBuf,
+    /// The user gave it its name.
+    pub(crate) is_named: bool,
 }
 
 impl Instance {
@@ -83,7 +85,7 @@ impl Instance {
             Some(name) => named(name)?,
             None => settle_id(&here, &state)?,
         };
-        let instance = Self::of(id, state, app)?;
+        let instance = Self::of(id, state, app, wanted.is_some())?;
         files::private_folder(&instance.data)?;
         make_native_folder(&instance.native)?;
         Ok(instance)
@@ -106,10 +108,11 @@ impl Instance {
                 }
             }
         };
-        id.map(|id| Self::of(id, state, app)).transpose()
+        id.map(|id| Self::of(id, state, app, wanted.is_some()))
+            .transpose()
     }
 
-    fn of(id: String, state: PathBuf, app: &str) -> Result<Self> {
+    fn of(id: String, state: PathBuf, app: &str, is_named: bool) -> Result<Self> {
         let name = format!("{app}-{id}");
         let data = files::user_data()?.join("instances").join(&name);
         let native = native_folder(&data, &name);
@@ -119,12 +122,23 @@ impl Instance {
             state,
             data,
             native,
+            is_named,
         })
     }
 
     /// Where the control plane keeps records, logs and ports of this instance.
     pub(crate) fn run_folder(&self) -> PathBuf {
         self.state.join("instances").join(&self.id)
+    }
+
+    /// By which file clients find the control plane of a run: `.aspire-host/kubeconfig`, or, for an
+    /// instance with a name of its own, one in its folder.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        if self.is_named {
+            self.run_folder().join("kubeconfig")
+        } else {
+            self.state.join("kubeconfig")
+        }
     }
 
     /// Remembers that a container engine holds data of this instance.
@@ -179,14 +193,6 @@ impl Instance {
     /// Who runs it now, if anybody does; nothing is locked for the look.
     pub(crate) fn owner(&self) -> Option<Owner> {
         Owner::read(&self.data.join("lock"))
-    }
-
-    /// Where the control plane of this instance says how it is reached, best guess first.
-    pub(crate) fn kubeconfigs(&self) -> [PathBuf; 2] {
-        [
-            self.run_folder().join("kubeconfig"),
-            self.state.join("kubeconfig"),
-        ]
     }
 }
 

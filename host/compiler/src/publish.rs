@@ -77,7 +77,7 @@ pub fn publish(
         mode: &options.mode,
         target: &target,
         diagnostics,
-        graph: ConstructGraph::clone(&published.graph),
+        graph: Arc::clone(&published.graph),
         fidelity: BTreeSet::new(),
     };
     let model = omit::run(&compilation.model, place.images, &mut lowering.diagnostics);
@@ -86,7 +86,7 @@ pub fn publish(
         if !lowering.diagnostics.has_errors() {
             lowering.refine(&model);
         }
-        published.graph = Arc::new(lowering.graph.clone());
+        published.graph = Arc::clone(&lowering.graph);
         if !lowering.diagnostics.has_errors() {
             let snapshot = Snapshot::new(model, options.mode.clone(), Selector::default());
             match publisher.publish(&target, &snapshot, &published.graph) {
@@ -139,7 +139,8 @@ struct Lowering<'a> {
     mode: &'a Mode,
     target: &'a Arc<str>,
     diagnostics: Diagnostics,
-    graph: ConstructGraph,
+    /// Shared with the passes that read it, and copied only if one of them outlives its stratum.
+    graph: Arc<ConstructGraph>,
     fidelity: BTreeSet<Fidelity>,
 }
 
@@ -261,7 +262,7 @@ impl Lowering<'_> {
 
     fn refine(&mut self, model: &Arc<AppModel>) {
         for stratum in self.registry.strata(Phase::Refine) {
-            let graph = Arc::new(self.graph.clone());
+            let graph = Arc::clone(&self.graph);
             for pass in stratum {
                 let plugin = Arc::clone(&self.registry.plugins[pass.plugin]);
                 let snapshot =
@@ -292,21 +293,22 @@ impl Lowering<'_> {
             operator: plugin.is_operator(),
         };
         let mut bound = Vec::new();
+        let graph = Arc::make_mut(&mut self.graph);
         for edit in transaction.edits {
             match edit {
                 ConstructEdit::Add(node) => {
-                    if let Some(other) = self.graph.nodes.get(&node.id) {
+                    if let Some(other) = graph.nodes.get(&node.id) {
                         if *other != node {
-                            self.conflict(&node.id, &author);
+                            let conflict = conflict(graph, &node.id, &author);
+                            self.diagnostics.push(conflict);
                         }
                         continue;
                     }
-                    self.graph.authors.insert(node.id.clone(), author.clone());
-                    self.graph.nodes.insert(node.id.clone(), node);
+                    graph.authors.insert(node.id.clone(), author.clone());
+                    graph.nodes.insert(node.id.clone(), node);
                 }
                 ConstructEdit::SetProperty { id, name, value } => {
-                    match self
-                        .graph
+                    match graph
                         .nodes
                         .get_mut(&id)
                         .and_then(|node| node.properties.as_object_mut())
@@ -354,21 +356,18 @@ impl Lowering<'_> {
         }
         bound
     }
+}
 
-    fn conflict(&mut self, id: &str, author: &Author) {
-        let other = self
-            .graph
-            .authors
-            .get(id)
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        self.diagnostics.push(
-            Diagnostic::error(
-                "conflict",
-                format!("the construct `{id}` is made by {other} and, differently, by {author}"),
-            )
-            .blame(Blame::Plugin)
-            .help("load only one of these plugins"),
-        );
-    }
+fn conflict(graph: &ConstructGraph, id: &str, author: &Author) -> Diagnostic {
+    let other = graph
+        .authors
+        .get(id)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    Diagnostic::error(
+        "conflict",
+        format!("the construct `{id}` is made by {other} and, differently, by {author}"),
+    )
+    .blame(Blame::Plugin)
+    .help("load only one of these plugins")
 }

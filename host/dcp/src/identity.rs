@@ -31,6 +31,15 @@ pub const CREATOR_LABEL: &str = "aspire-host.creator";
 /// Label: kept after the run.
 pub const PERSISTENT_LABEL: &str = "aspire-host.persistent";
 
+/// Waits until a process, which need not be ours, has ended. False: there is none.
+pub async fn process_ended(pid: u32) -> bool {
+    let Some(entry) = os::entry(pid).filter(|entry| !entry.zombie) else {
+        return false;
+    };
+    os::gone(entry.id).await;
+    true
+}
+
 /// A process of a boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Creator {

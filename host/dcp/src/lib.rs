@@ -56,6 +56,7 @@ mod records;
 mod relay;
 pub mod runtime;
 mod secrets;
+pub mod server;
 mod services;
 pub mod store;
 mod tasks;

@@ -19,6 +19,7 @@ use crate::ports::PortMemory;
 use crate::processes::spawner::Spawner;
 use crate::processes::tree::Scanner;
 use crate::records::Journal;
+use crate::server::{Api, ExecutionStatus};
 use crate::services::ServiceBook;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -64,6 +65,7 @@ pub enum Outcome {
 /// A run. Dropping it without [`ControlPlane::stop`] leaves cleaning up to the next run.
 pub struct ControlPlane {
     context: Arc<Context>,
+    api: Api,
     idle: watch::Receiver<Option<u64>>,
     failures: watch::Receiver<Vec<Failure>>,
     ended: watch::Receiver<Option<Outcome>>,
@@ -111,13 +113,16 @@ impl ControlPlane {
         });
         let (idle, failures) = (watch::Sender::new(None), watch::Sender::default());
         let ended = watch::Sender::new(None);
+        let api = Api::new(Arc::clone(&context.store), Arc::clone(&context.logs));
         let plane = Self {
+            api: api.clone(),
             idle: idle.subscribe(),
             failures: failures.subscribe(),
             ended: ended.subscribe(),
             context: Arc::clone(&context),
         };
         context.tasks.spawn("undertaker", os::undertaker());
+        context.tasks.spawn("execution", obey(Arc::clone(&context), api));
         let (shared, gone) = (Arc::clone(&context), left);
         context.tasks.spawn(
             "harvest",
@@ -139,6 +144,11 @@ impl ControlPlane {
     /// A client of the run's objects.
     pub fn client(&self) -> Client {
         Client::new(Arc::clone(&self.context.store))
+    }
+
+    /// The run as a Kubernetes-style API.
+    pub fn api(&self) -> &Api {
+        &self.api
     }
 
     /// What the workloads say.
@@ -180,6 +190,11 @@ impl ControlPlane {
         }
     }
 
+    /// Asks for the end of everything, without waiting for it.
+    pub fn begin_stop(&self, how: Stop) {
+        begin_stop(&self.context, how);
+    }
+
     /// Stops everything and waits until it is gone; a second call with [`Stop::Force`] makes the
     /// first one hurry.
     pub async fn stop(&self, how: Stop) -> Outcome {
@@ -202,6 +217,17 @@ fn begin_stop(context: &Context, how: Stop) {
         *known = stage.max(*known);
         more
     });
+}
+
+/// Ends the run when a client of the API asks for it.
+async fn obey(context: Arc<Context>, api: Api) {
+    let mut execution = api.execution();
+    let asked = execution.wait_for(|now| now.status != ExecutionStatus::Running).await;
+    if asked.is_ok() {
+        begin_stop(&context, Stop::Graceful);
+    }
+    // The task's end would be taken for a failure.
+    std::future::pending::<()>().await;
 }
 
 /// After this, what refuses to go is left to the next run.

@@ -8,7 +8,7 @@ mod state;
 mod watch;
 
 pub use state::{Core, StoreError};
-pub use watch::{Event, EventKind, Gone, Watcher};
+pub use watch::{Event, EventKind, Gone, Rendered, Watcher};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -122,6 +122,37 @@ impl Store {
         (core.objects().cloned().collect(), core.revision())
     }
 
+    /// Every object as it was at a revision.
+    ///
+    /// # Errors
+    /// The history doesn't reach back so far.
+    pub fn list_at(&self, revision: u64) -> Result<Vec<Arc<Object>>, Gone> {
+        self.core().objects_at(revision)
+    }
+
+    /// What a change would do, without doing it.
+    ///
+    /// # Errors
+    /// Those of the change.
+    pub fn rehearse<T>(
+        &self,
+        change: impl FnOnce(&mut Core) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut copy = self.core().clone();
+        change(&mut copy)
+    }
+
+    /// Does several things in one step.
+    ///
+    /// # Errors
+    /// Those of the change; what it did before stays.
+    pub fn transact<T>(
+        &self,
+        change: impl FnOnce(&mut Core) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write(change)
+    }
+
     /// From now on nothing is created any more.
     pub fn seal(&self) {
         self.core().seal();
@@ -138,7 +169,7 @@ impl Store {
 }
 
 /// A random UUID (version 4).
-fn uid() -> String {
+pub(crate) fn uid() -> String {
     let bits: u128 = rand::random();
     let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");

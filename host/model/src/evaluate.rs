@@ -132,10 +132,7 @@ pub fn find_property<'a>(resource: &'a Resource, name: &str) -> Option<&'a Expre
 
 /// An endpoint by name.
 pub fn find_endpoint<'a>(resource: &'a Resource, name: &str, form: Form) -> Option<&'a Endpoint> {
-    resource
-        .endpoints(form)
-        .find(|(key, _)| *key == name)
-        .map(|(_, endpoint)| endpoint)
+    resource.endpoint(name, form)
 }
 
 /// What the branch scanner is doing.

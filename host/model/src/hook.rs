@@ -3,7 +3,7 @@
 //! The compiler calls [`Plugin`] and knows nothing of components; the plugin host implements it
 //! and knows nothing of the ladder. The host's own kinds implement it too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -137,7 +137,8 @@ pub struct Snapshot {
     pub selector: Arc<Selector>,
     /// The only resources that the pass may select; none: all. A lowering pass sees what it claims.
     pub scope: Option<Arc<BTreeSet<String>>>,
-    reads: Arc<Mutex<BTreeSet<String>>>,
+    /// Facts by resource: what is read again and again costs nothing more.
+    reads: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
 }
 
 impl Snapshot {
@@ -171,20 +172,29 @@ impl Snapshot {
     /// `resource` is `*` for a selection.
     pub fn record(&self, resource: &str, fact: &str) {
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        reads.insert(if fact.is_empty() {
-            resource.to_owned()
-        } else {
-            format!("{resource}/{fact}")
-        });
+        match reads.get_mut(resource) {
+            Some(facts) if facts.contains(fact) => {}
+            Some(facts) => {
+                facts.insert(fact.to_owned());
+            }
+            None => {
+                reads.insert(resource.to_owned(), BTreeSet::from([fact.to_owned()]));
+            }
+        }
     }
 
     /// What was read so far.
     pub fn reads(&self) -> ReadSet {
+        let reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |resource: &String, fact: &String| match fact.as_str() {
+            "" => resource.clone(),
+            fact => format!("{resource}/{fact}"),
+        };
         ReadSet(
-            self.reads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            reads
+                .iter()
+                .flat_map(|(resource, facts)| facts.iter().map(|fact| named(resource, fact)))
+                .collect(),
         )
     }
 }

@@ -221,8 +221,8 @@ fn settle(
         .iter()
         .filter(|proposal| proposal.author.rank() == top)
         .collect();
-    let name = (resource.name.to_string(), key.to_string());
-    if let Some(owner) = forced.get(&name)
+    if !forced.is_empty()
+        && let Some(owner) = forced.get(&(resource.name.to_string(), key.to_string()))
         && winners
             .iter()
             .any(|winner| winner.author.plugin() == Some(owner))

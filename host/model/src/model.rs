@@ -156,19 +156,37 @@ impl Resource {
     /// higher-ranking author of the common one wins (the app's `args` beat a plugin's
     /// `process:args`).
     pub fn fact(&self, field: Field, form: Form) -> Option<&Fact> {
-        let key = FactKey::single(field);
-        let own = self.facts.get(&key.clone().in_form(form));
-        let common = self.facts.get(&key.in_form(Form::Any));
-        match (own, common) {
+        self.seen_by(FactKey::single(field), form)
+    }
+
+    fn seen_by(&self, key: FactKey, form: Form) -> Option<&Fact> {
+        let common = key.in_form(Form::Any);
+        let own = common.clone().in_form(form);
+        let common_fact = self.facts.get(&common);
+        if own.form == common.form {
+            return common_fact;
+        }
+        match (self.facts.get(&own), common_fact) {
             (Some(own), Some(common)) if common.rank() > own.rank() => Some(common),
             (own, common) => own.or(common),
         }
     }
 
+    /// One entry of a map as one form sees it, by the same rule.
+    pub fn entry(&self, field: Field, form: Form, key: &str) -> Option<&Fact> {
+        self.seen_by(FactKey::entry(field, key), form)
+    }
+
     /// The entries of a map as one form sees it, in order of key, by the same rule.
     pub fn entries(&self, field: Field, form: Form) -> BTreeMap<&str, &Fact> {
         let mut merged: BTreeMap<&str, &Fact> = BTreeMap::new();
-        for wanted in [field.home(Form::Any), field.home(form)] {
+        let (common, own) = (field.home(Form::Any), field.home(form));
+        let forms = if own == common {
+            &[common][..]
+        } else {
+            &[common, own]
+        };
+        for wanted in forms.iter().copied() {
             let from = FactKey {
                 field,
                 form: wanted,
@@ -210,10 +228,7 @@ impl Resource {
         if borrowed {
             return None;
         }
-        self.endpoints(form)
-            .find(|(name, _)| *name == endpoint)?
-            .1
-            .target_port
+        self.endpoint(endpoint, form)?.target_port
     }
 
     /// Whether it can run in that form.
@@ -276,6 +291,14 @@ impl Resource {
     pub fn parameter(&self) -> Option<&Parameter> {
         match &self.fact(Field::Parameter, Form::Any)?.value {
             FactValue::Parameter(parameter) => Some(parameter),
+            _ => None,
+        }
+    }
+
+    /// One way in.
+    pub fn endpoint(&self, name: &str, form: Form) -> Option<&Endpoint> {
+        match &self.entry(Field::Endpoints, form, name)?.value {
+            FactValue::Endpoint(endpoint) => Some(endpoint),
             _ => None,
         }
     }

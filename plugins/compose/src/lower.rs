@@ -15,14 +15,20 @@ mod storage;
 mod values;
 mod waits;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use aspire_sdk::{Construct, Constructs, Diagnostic, Grade, Model, Shape};
 
 /// What is shared while one app is lowered.
 pub(crate) struct Lowerer<'a> {
     model: &'a Model,
+    /// Name of the app.
+    app: String,
     out: &'a mut Constructs,
+    /// What was asked about a resource, by its name: referring to it asks again.
+    known: RefCell<BTreeMap<String, Rc<Standing>>>,
     /// Ports of the machine by resource and endpoint.
     public_ports: BTreeMap<(String, String), u16>,
     /// Workloads that somebody waits for the end of.
@@ -35,11 +41,20 @@ pub(crate) struct Lowerer<'a> {
     told: BTreeSet<(String, String)>,
 }
 
+/// What a resource is, and whether it is there.
+struct Standing {
+    shape: Option<Shape>,
+    /// The `publish` fact that keeps it out: its own, or that of what it is a part of.
+    kept_out: Option<String>,
+}
+
 /// Runs the pass.
 pub(crate) fn run(model: &Model, out: &mut Constructs) {
     let mut lowerer = Lowerer {
         model,
+        app: model.app(),
         out,
+        known: RefCell::default(),
         public_ports: BTreeMap::new(),
         ending: BTreeSet::new(),
         volumes: BTreeMap::new(),
@@ -64,7 +79,7 @@ impl Lowerer<'_> {
         self.choose_ports(&workloads);
         self.find_endings(&workloads);
         for name in published {
-            match self.model.shape(name) {
+            match self.shape(name) {
                 Some(Shape::Container | Shape::Executable) => self.service(name),
                 Some(Shape::Parameter) => self.parameter(name),
                 _ => self.without_service(name),
@@ -82,27 +97,35 @@ impl Lowerer<'_> {
     }
 
     fn is_workload(&self, name: &str) -> bool {
-        matches!(
-            self.model.shape(name),
-            Some(Shape::Container | Shape::Executable)
-        )
+        matches!(self.shape(name), Some(Shape::Container | Shape::Executable))
     }
 
-    /// The `publish` fact that keeps a resource out: its own, or that of what it is a part of.
-    fn kept_out(&self, name: &str) -> Option<String> {
+    fn standing(&self, name: &str) -> Rc<Standing> {
+        if let Some(known) = self.known.borrow().get(name) {
+            return Rc::clone(known);
+        }
         let own = self
             .model
             .text(name, "publish")
             .filter(|publish| publish != "yes");
-        own.or_else(|| {
-            self.model
-                .parent(name)
-                .and_then(|parent| self.kept_out(&parent))
-        })
+        let kept_out = own.or_else(|| {
+            let parent = self.model.parent(name)?;
+            self.standing(&parent).kept_out.clone()
+        });
+        let shape = self.model.shape(name);
+        let standing = Rc::new(Standing { shape, kept_out });
+        self.known
+            .borrow_mut()
+            .insert(name.to_owned(), Rc::clone(&standing));
+        standing
+    }
+
+    fn shape(&self, name: &str) -> Option<Shape> {
+        self.standing(name).shape
     }
 
     fn is_published(&self, name: &str) -> bool {
-        self.kept_out(name).is_none()
+        self.standing(name).kept_out.is_none()
     }
 
     fn row(&mut self, resource: &str, fact: &str, grade: Grade, reason: impl Into<String>) {

@@ -6,6 +6,7 @@ mod example;
 mod render;
 mod variables;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aspire_sdk::serde_json::Value as Json;
@@ -80,26 +81,38 @@ fn write(file: &Construct, output: &mut Output) -> Result<(), Error> {
 }
 
 /// The service without waits for services that no lowering made: Compose would refuse all of it.
-fn without_missing(names: &BTreeSet<&str>, service: &Construct, output: &mut Output) -> Construct {
-    let mut service = service.clone();
-    let Some(Json::Object(mut waits)) = service.properties.remove("depends_on") else {
-        return service;
-    };
-    waits.retain(|other, _| {
-        let is_there = names.contains(other.as_str());
-        if !is_there {
-            let message = format!(
-                "`{}` waits for `{other}`, which is no service here",
-                service.name
-            );
-            output.diagnose(
-                Diagnostic::warning("compose:no-such-service", message).at(&service.origin, ""),
-            );
-        }
-        is_there
-    });
-    if !waits.is_empty() {
-        service.properties.insert("depends_on".into(), waits.into());
+fn without_missing<'a>(
+    names: &BTreeSet<&str>,
+    service: &'a Construct,
+    output: &mut Output,
+) -> Cow<'a, Construct> {
+    let waits = service
+        .properties
+        .get("depends_on")
+        .and_then(Json::as_object);
+    let missing: Vec<&String> = waits
+        .into_iter()
+        .flat_map(|waits| waits.keys())
+        .filter(|other| !names.contains(other.as_str()))
+        .collect();
+    if missing.is_empty() {
+        return Cow::Borrowed(service);
     }
-    service
+    let mut kept = service.clone();
+    if let Some(Json::Object(waits)) = kept.properties.get_mut("depends_on") {
+        waits.retain(|other, _| !missing.contains(&other));
+        if waits.is_empty() {
+            kept.properties.remove("depends_on");
+        }
+    }
+    for other in missing {
+        let message = format!(
+            "`{}` waits for `{other}`, which is no service here",
+            service.name
+        );
+        output.diagnose(
+            Diagnostic::warning("compose:no-such-service", message).at(&service.origin, ""),
+        );
+    }
+    Cow::Owned(kept)
 }

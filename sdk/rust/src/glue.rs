@@ -8,8 +8,7 @@ mod snapshot;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-
-use serde_json::Value as Json;
+use std::mem::ManuallyDrop;
 
 use crate::bindings::describing::aspire::host::registration as wire_registration;
 use crate::bindings::describing::exports::aspire::host::descriptor;
@@ -135,10 +134,12 @@ fn run_lowering<T: Lowering>(name: &str) -> Result<(), PluginError> {
 
 impl<T: Publisher> publisher::Guest for PublisherOf<T> {
     fn publish(target: String) -> Result<(), PluginError> {
+        // The instance and its memory end with the call: nothing is taken apart before.
+        let graph = ManuallyDrop::new(load_graph());
         let mut output = Output::new();
         T::publish(
             &target,
-            &load_graph(),
+            &graph,
             &Model::new(Snapshot::current()),
             &mut output,
         )?;
@@ -251,14 +252,18 @@ fn replay_constructs(constructs: Constructs) {
     let host = wire_constructs::begin();
     for edit in constructs.into_recorded() {
         match edit {
-            ConstructEdit::Add(node) => host.add(&wire_constructs::Construct {
-                id: node.id,
-                type_: node.type_name,
-                name: node.name,
-                origin: node.origin,
-                properties: Json::Object(node.properties).to_string(),
-                depends_on: node.depends_on,
-            }),
+            ConstructEdit::Add(node) => {
+                let properties = ManuallyDrop::new(node.properties);
+                host.add(&wire_constructs::Construct {
+                    id: node.id,
+                    type_: node.type_name,
+                    name: node.name,
+                    origin: node.origin,
+                    // A map of JSON values always is JSON.
+                    properties: serde_json::to_string(&*properties).unwrap_or_default(),
+                    depends_on: node.depends_on,
+                });
+            }
             ConstructEdit::SetProperty { id, name, value } => {
                 host.set_property(&id, &name, &value.to_string());
             }

@@ -157,6 +157,10 @@ impl Model {
     /// What the host can already say for this target: endpoints, properties and connection strings
     /// become literals, parameters, outputs and branches. The reader is `name`.
     pub fn resolve(&self, name: &str, value: &Expression) -> Expression {
+        // Text stays what it is; most values are text, and a question to the host has its price.
+        if value.as_text().is_some() {
+            return value.clone();
+        }
         self.view.resolve(name, value)
     }
 

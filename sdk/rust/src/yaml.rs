@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// A YAML value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,90 +161,88 @@ impl From<&serde_json::Value> for Yaml {
 /// The whole document, ending with a newline.
 impl fmt::Display for Yaml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Put together as a text first: a formatter takes longer for every piece of it.
+        let mut out = String::new();
         match self {
-            Self::List(items) if !items.is_empty() => list(f, items, 0),
-            Self::Map(entries) if !entries.is_empty() => map(f, entries, 0, false),
+            Self::List(items) if !items.is_empty() => list(&mut out, items, 0),
+            Self::Map(entries) if !entries.is_empty() => map(&mut out, entries, 0, false),
             other => {
-                scalar(f, other, 0)?;
-                f.write_str("\n")
+                scalar(&mut out, other, 0);
+                out.push('\n');
             }
         }
+        f.write_str(&out)
     }
 }
 
-fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-    (0..depth).try_for_each(|_| f.write_str("  "))
+fn indent(out: &mut String, depth: usize) {
+    for _ in 0..depth {
+        out.push_str("  ");
+    }
 }
 
 /// `inline`: the first entry stands behind the dash of a list.
-fn map(
-    f: &mut fmt::Formatter<'_>,
-    entries: &[(String, Yaml)],
-    depth: usize,
-    inline: bool,
-) -> fmt::Result {
+fn map(out: &mut String, entries: &[(String, Yaml)], depth: usize, inline: bool) {
     for (index, (key, value)) in entries.iter().enumerate() {
         if index > 0 || !inline {
-            indent(f, depth)?;
+            indent(out, depth);
         }
         if is_plain(key) {
-            f.write_str(key)?;
+            out.push_str(key);
         } else {
-            quoted(f, key)?;
+            quoted(out, key);
         }
-        f.write_str(":")?;
+        out.push(':');
         match value {
             Yaml::Map(inner) if !inner.is_empty() => {
-                f.write_str("\n")?;
-                map(f, inner, depth + 1, false)?;
+                out.push('\n');
+                map(out, inner, depth + 1, false);
             }
             Yaml::List(inner) if !inner.is_empty() => {
-                f.write_str("\n")?;
-                list(f, inner, depth + 1)?;
+                out.push('\n');
+                list(out, inner, depth + 1);
             }
             other => {
-                f.write_str(" ")?;
-                scalar(f, other, depth + 1)?;
-                f.write_str("\n")?;
+                out.push(' ');
+                scalar(out, other, depth + 1);
+                out.push('\n');
             }
         }
     }
-    Ok(())
 }
 
-fn list(f: &mut fmt::Formatter<'_>, items: &[Yaml], depth: usize) -> fmt::Result {
+fn list(out: &mut String, items: &[Yaml], depth: usize) {
     for item in items {
-        indent(f, depth)?;
+        indent(out, depth);
         match item {
             Yaml::Map(inner) if !inner.is_empty() => {
-                f.write_str("- ")?;
-                map(f, inner, depth + 1, true)?;
+                out.push_str("- ");
+                map(out, inner, depth + 1, true);
             }
             Yaml::List(inner) if !inner.is_empty() => {
-                f.write_str("-\n")?;
-                list(f, inner, depth + 1)?;
+                out.push_str("-\n");
+                list(out, inner, depth + 1);
             }
             other => {
-                f.write_str("- ")?;
-                scalar(f, other, depth + 1)?;
-                f.write_str("\n")?;
+                out.push_str("- ");
+                scalar(out, other, depth + 1);
+                out.push('\n');
             }
         }
     }
-    Ok(())
 }
 
 /// Everything that fits behind a key; `depth` is that of a literal block's lines.
-fn scalar(f: &mut fmt::Formatter<'_>, value: &Yaml, depth: usize) -> fmt::Result {
+fn scalar(out: &mut String, value: &Yaml, depth: usize) {
     match value {
-        Yaml::Null => f.write_str("null"),
-        Yaml::Bool(value) => write!(f, "{value}"),
-        Yaml::Int(value) => write!(f, "{value}"),
-        Yaml::List(_) => f.write_str("[]"),
-        Yaml::Map(_) => f.write_str("{}"),
-        Yaml::Str(text) if is_plain(text) => f.write_str(text),
-        Yaml::Str(text) if is_block(text) => block(f, text, depth.max(1)),
-        Yaml::Str(text) => quoted(f, text),
+        Yaml::Null => out.push_str("null"),
+        Yaml::Bool(value) => out.push_str(&value.to_string()),
+        Yaml::Int(value) => out.push_str(&value.to_string()),
+        Yaml::List(_) => out.push_str("[]"),
+        Yaml::Map(_) => out.push_str("{}"),
+        Yaml::Str(text) if is_plain(text) => out.push_str(text),
+        Yaml::Str(text) if is_block(text) => block(out, text, depth.max(1)),
+        Yaml::Str(text) => quoted(out, text),
     }
 }
 
@@ -284,35 +282,34 @@ fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }
 
-fn block(f: &mut fmt::Formatter<'_>, text: &str, depth: usize) -> fmt::Result {
-    let (body, strip) = match text.strip_suffix('\n') {
-        Some(body) => (body, ""),
-        None => (text, "-"),
+fn block(out: &mut String, text: &str, depth: usize) {
+    let (body, indicator) = match text.strip_suffix('\n') {
+        Some(body) => (body, "|"),
+        None => (text, "|-"),
     };
-    write!(f, "|{strip}")?;
+    out.push_str(indicator);
     for line in body.split('\n') {
-        f.write_str("\n")?;
+        out.push('\n');
         if !line.is_empty() {
-            indent(f, depth)?;
-            f.write_str(line)?;
+            indent(out, depth);
+            out.push_str(line);
         }
     }
-    Ok(())
 }
 
-fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_str("\"")?;
+fn quoted(out: &mut String, text: &str) {
+    out.push('"');
     for c in text.chars() {
         match c {
-            '"' => f.write_str("\\\"")?,
-            '\\' => f.write_str("\\\\")?,
-            '\n' => f.write_str("\\n")?,
-            '\r' => f.write_str("\\r")?,
-            '\t' => f.write_str("\\t")?,
-            c if is_printable(c) => f.write_char(c)?,
-            c if u32::from(c) <= 0xff => write!(f, "\\x{:02x}", u32::from(c))?,
-            c => write!(f, "\\u{:04x}", u32::from(c))?,
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_printable(c) => out.push(c),
+            c if u32::from(c) <= 0xff => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push_str(&format!("\\u{:04x}", u32::from(c))),
         }
     }
-    f.write_str("\"")
+    out.push('"');
 }

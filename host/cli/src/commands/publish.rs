@@ -1,6 +1,7 @@
 //! `publish`: files for a target; written, or compared with what is there.
 
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,7 +36,8 @@ pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
     let mode = Mode::Publish {
         target: Arc::from(args.to.as_str()),
     };
-    let compilation = project.model(host, mode.clone())?;
+    // The process ends with the command: taking its largest values apart would only take time.
+    let compilation = ManuallyDrop::new(project.model(host, mode.clone())?);
     let options = project.options(host, mode, false)?;
     let out = host.here.join(&args.out);
     let place = Place {
@@ -43,6 +45,7 @@ pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
         images: &inputs::image_map(host)?,
     };
     let published = publish::publish(&compilation, &project.set.plugins, &options, &place);
+    let published = ManuallyDrop::new(published);
     let mut found = published.diagnostics.clone();
     if args.strict {
         found.extend(refusals(&published.fidelity));

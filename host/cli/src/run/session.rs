@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use aspire_api::ObjectKey;
 use aspire_compiler::run::RunPlan;
 use aspire_dcp::runtime::ContainerEngine;
+use aspire_dcp::server::{ListenConfig, ListenError, Listening};
 use aspire_dcp::store::{EventKind, Gone};
 use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop};
 use aspire_model::diagnostic::Diagnostics;
@@ -81,6 +82,14 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
             return Ok(End::Refused(found));
         }
     }
+    let listening = listen(&plane, setup.instance).await;
+    let _listening = match listening {
+        Ok(listening) => listening,
+        Err(error) => {
+            plane.stop(Stop::Graceful).await;
+            return Err(cannot_listen(error).into());
+        }
+    };
     let pinned = screen::can_pin() && !host.ui.json() && !host.ui.quiet;
     let screen = Screen::new(pinned)?;
     let say = Say::new(host, pinned);
@@ -106,6 +115,25 @@ fn cannot_start(error: StartError) -> Problem {
     let help = match &error {
         StartError::Folder { .. } => "make room there, or make it writable",
         StartError::Machine(_) => "`aspire-host doctor` says what works on this machine",
+    };
+    Problem::environment(error.to_string()).help(help)
+}
+
+/// Lets the other commands, and everybody who speaks to a Kubernetes API, find the run.
+async fn listen(plane: &ControlPlane, instance: &Instance) -> Result<Listening, ListenError> {
+    let config = ListenConfig {
+        port: None,
+        kubeconfig: instance.kubeconfig(),
+        token: None,
+    };
+    aspire_dcp::server::listen(plane.api(), config).await
+}
+
+pub(crate) fn cannot_listen(error: ListenError) -> Problem {
+    let help = match &error {
+        ListenError::Port { .. } => "name another port, or none: then one that is free is taken",
+        ListenError::Kubeconfig(_) => "name another file, or make room there",
+        ListenError::Tls(_) => "this is a bug of aspire-host",
     };
     Problem::environment(error.to_string()).help(help)
 }

@@ -8,7 +8,7 @@ use aspire_api::validate::{FieldError, validate, validate_update};
 use aspire_api::{Object, ObjectKey};
 use thiserror::Error;
 
-use super::watch::{Event, EventKind, Gone};
+use super::watch::{Event, EventKind, Gone, Rendered};
 use crate::clock::Timestamp;
 
 /// What the store refuses.
@@ -44,7 +44,7 @@ pub enum StoreError {
 }
 
 /// All objects and their recent history.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Core {
     revision: u64,
     objects: BTreeMap<ObjectKey, Arc<Object>>,
@@ -89,6 +89,21 @@ impl Core {
     /// All of them, by kind and name.
     pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.values()
+    }
+
+    /// Every object as it was at a revision, by kind and name.
+    ///
+    /// # Errors
+    /// The history doesn't reach back so far.
+    pub fn objects_at(&self, revision: u64) -> Result<Vec<Arc<Object>>, Gone> {
+        let mut objects = self.objects.clone();
+        for event in self.events_after(revision)?.iter().rev() {
+            match &event.before {
+                Some(before) => objects.insert(before.key(), Arc::clone(before)),
+                None => objects.remove(&event.object.key()),
+            };
+        }
+        Ok(objects.into_values().collect())
     }
 
     /// Events with a higher number than this one.
@@ -170,6 +185,11 @@ impl Core {
         let old = self.expected(&object)?;
         let mut new = old.as_ref().clone();
         new.set_status(Some(&object));
+        // Who set which field of the status is metadata.
+        if !object.metadata().managed_fields.is_empty() {
+            let managed = object.metadata().managed_fields.clone();
+            new.metadata_mut().managed_fields = managed;
+        }
         Ok(self.store(new, &old, now))
     }
 
@@ -282,6 +302,7 @@ impl Core {
             kind,
             object,
             before,
+            rendered: Rendered::default(),
         });
         stored
     }

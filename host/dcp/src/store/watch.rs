@@ -1,9 +1,10 @@
 //! Reading what happens: each watcher has a position and pulls from it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aspire_api::Object;
+use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::watch as signal;
 
@@ -31,7 +32,29 @@ pub struct Event {
     pub object: Arc<Object>,
     /// The object before; none: it is new.
     pub before: Option<Arc<Object>>,
+    /// The object afterwards as text, made once for all watchers.
+    pub rendered: Rendered,
 }
+
+/// Text of an event that whoever needs it first makes for everybody.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered(Arc<OnceLock<Bytes>>);
+
+impl Rendered {
+    /// The text.
+    pub fn get(&self, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.0.get_or_init(make).clone()
+    }
+}
+
+/// It says nothing that the event doesn't.
+impl PartialEq for Rendered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Rendered {}
 
 /// The position is older than the history: list again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -215,7 +215,8 @@ fn to_construct(node: &Construct) -> wit::Construct {
         type_: node.type_name.clone(),
         name: node.name.clone(),
         origin: node.origin.clone(),
-        properties: node.properties.to_string(),
+        // Not through `Display`, which hands on every character by itself.
+        properties: serde_json::to_string(&node.properties).unwrap_or_default(),
         depends_on: node.depends_on.clone(),
     }
 }

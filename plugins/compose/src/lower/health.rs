@@ -36,7 +36,7 @@ impl Lowerer<'_> {
             probes.push((workload.to_owned(), probe));
         }
         for child in self.model.children(workload) {
-            if self.model.shape(&child) == Some(Shape::Value) && self.is_published(&child) {
+            if self.shape(&child) == Some(Shape::Value) && self.is_published(&child) {
                 probes.extend(self.probes(&child));
             }
         }

@@ -9,7 +9,7 @@ use crate::symbol;
 impl Lowerer<'_> {
     /// Adds `image`, `build` and `pull_policy`.
     pub(super) fn image(&mut self, resource: &str, service: &mut Construct) {
-        let is_executable = self.model.shape(resource) == Some(Shape::Executable);
+        let is_executable = self.shape(resource) == Some(Shape::Executable);
         let (image_fact, build_fact) = if is_executable {
             ("publish-image", "publish-build")
         } else {
@@ -47,7 +47,7 @@ impl Lowerer<'_> {
                     }
                     // Compose would name it after the service, and images have no capitals.
                     None if resource.chars().any(|c| c.is_ascii_uppercase()) => {
-                        let project = symbol::project_name(&self.model.app());
+                        let project = symbol::project_name(&self.app);
                         let image = format!("{project}-{}", resource.to_lowercase());
                         service.properties.insert("image".into(), image.into());
                     }

@@ -7,7 +7,7 @@ use super::Lowerer;
 impl Lowerer<'_> {
     /// What belongs to an executable's own machine.
     pub(super) fn process_leftovers(&mut self, resource: &str) {
-        if self.model.shape(resource) != Some(Shape::Executable) {
+        if self.shape(resource) != Some(Shape::Executable) {
             return;
         }
         if self.model.value(resource, "command").is_some() {
@@ -64,7 +64,7 @@ impl Lowerer<'_> {
 
     /// The workload that a value lives in.
     fn owner(&self, name: &str) -> Option<String> {
-        if self.model.shape(name) != Some(Shape::Value) {
+        if self.shape(name) != Some(Shape::Value) {
             return None;
         }
         let parent = self.model.parent(name)?;

@@ -2,7 +2,7 @@
 //!
 //! Ports of the machine are given out once for the whole app, so that no two services want one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aspire_sdk::serde_json::Value as Json;
 use aspire_sdk::{Construct, Endpoint, Grade, expr};
@@ -10,8 +10,30 @@ use aspire_sdk::{Construct, Endpoint, Grade, expr};
 use super::Lowerer;
 use crate::symbol::{self, Port};
 
-/// Ports that are given away, by protocol.
-type Taken = BTreeSet<(String, u32)>;
+/// Ports of one protocol that are given away.
+#[derive(Default)]
+struct Taken {
+    ports: BTreeSet<u32>,
+    /// Where the search for that many ports, from a wish on, goes on: below, none are free any more.
+    searched: BTreeMap<(u32, u32), u32>,
+}
+
+impl Taken {
+    fn is_free(&self, first: u32, count: u32) -> bool {
+        self.ports.range(first..first + count).next().is_none()
+    }
+
+    /// The first of so many free ports, from a wish on.
+    fn find(&mut self, wanted: u32, count: u32) -> Option<u32> {
+        const END: u32 = 65_536;
+        let start = self.searched.get(&(wanted, count)).copied();
+        let found = (start.unwrap_or(wanted)..)
+            .take_while(|port| port + count <= END)
+            .find(|port| self.is_free(*port, count));
+        self.searched.insert((wanted, count), found.unwrap_or(END));
+        found
+    }
+}
 
 impl Lowerer<'_> {
     /// The port that a workload listens on, by the host's rules.
@@ -36,16 +58,22 @@ impl Lowerer<'_> {
 
     /// Chooses a port of the machine for every external endpoint: the wished ones first.
     pub(super) fn choose_ports(&mut self, workloads: &[&String]) {
-        let mut taken = Taken::new();
-        for wished in [true, false] {
-            for workload in workloads {
-                let count = self.replicas(workload);
-                for (name, endpoint) in self.model.endpoints(workload) {
-                    if endpoint.external && endpoint.port.is_some() == wished {
-                        self.choose_port(workload, &name, &endpoint, count, &mut taken);
-                    }
-                }
-            }
+        let external = |workload: &&String| {
+            let workload = (*workload).clone();
+            let endpoints = self.model.endpoints(&workload).into_iter();
+            endpoints
+                .filter(|(_, endpoint)| endpoint.external)
+                .map(move |(name, endpoint)| (workload.clone(), name, endpoint))
+        };
+        let (wished, others): (Vec<_>, Vec<_>) = workloads
+            .iter()
+            .flat_map(external)
+            .partition(|(_, _, endpoint)| endpoint.port.is_some());
+        let mut taken: BTreeMap<String, Taken> = BTreeMap::new();
+        for (workload, name, endpoint) in wished.into_iter().chain(others) {
+            let count = self.replicas(&workload);
+            let taken = taken.entry(endpoint.protocol.clone()).or_default();
+            self.choose_port(&workload, &name, &endpoint, count, taken);
         }
     }
 
@@ -63,21 +91,16 @@ impl Lowerer<'_> {
         else {
             return;
         };
-        let is_free = |port: u32| {
-            (port..port + count).all(|port| !taken.contains(&(endpoint.protocol.clone(), port)))
-        };
         let wanted = u32::from(first);
-        let chosen = if is_free(wanted) || endpoint.port.is_some() {
+        let chosen = if taken.is_free(wanted, count) || endpoint.port.is_some() {
             Some(wanted)
         } else {
-            (wanted..)
-                .take_while(|port| port + count <= 65_536)
-                .find(|port| is_free(*port))
+            taken.find(wanted, count)
         };
         let Some(port) = chosen.and_then(|port| u16::try_from(port).ok()) else {
             return;
         };
-        if !is_free(u32::from(port)) {
+        if !taken.is_free(u32::from(port), count) {
             let message =
                 format!("port {port} of endpoint `{name}` of `{workload}` is given twice");
             self.error(
@@ -96,8 +119,7 @@ impl Lowerer<'_> {
                 reason,
             );
         }
-        let ports = u32::from(port)..u32::from(port) + count;
-        taken.extend(ports.map(|port| (endpoint.protocol.clone(), port)));
+        taken.ports.extend(u32::from(port)..u32::from(port) + count);
         self.public_ports
             .insert((workload.to_owned(), name.to_owned()), port);
     }

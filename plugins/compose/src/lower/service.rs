@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         let args = self.model.args(name);
         let command = self.list(name, "args", &args);
         set(service, "command", command);
-        if self.model.shape(name) == Some(Shape::Executable) {
+        if self.shape(name) == Some(Shape::Executable) {
             return;
         }
         for (fact, property) in [("working-directory", "working_dir"), ("user", "user")] {
@@ -117,7 +117,7 @@ impl Lowerer<'_> {
 
     fn labels(&mut self, name: &str, service: &mut Construct) {
         let mut labels = Map::new();
-        labels.insert("aspire-host.dev/app".into(), self.model.app().into());
+        labels.insert("aspire-host.dev/app".into(), self.app.as_str().into());
         labels.insert("aspire-host.dev/resource".into(), name.into());
         if let Some(text) = self.model.text(name, "description") {
             labels.insert("aspire-host.dev/description".into(), text.into());

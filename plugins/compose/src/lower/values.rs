@@ -149,8 +149,8 @@ impl Lowerer<'_> {
             let Segment { op, subject, .. } = segment;
             if !matches!(op.as_str(), "endpoint" | "prop" | "conn")
                 || subject == resource
-                || self.model.shape(subject) == Some(Shape::Parameter)
-                || self.kept_out(subject).as_deref() != Some("no")
+                || self.shape(subject) == Some(Shape::Parameter)
+                || self.standing(subject).kept_out.as_deref() != Some("no")
             {
                 continue;
             }

@@ -30,7 +30,7 @@ impl Lowerer<'_> {
 
     /// The workloads that a resource is waited for as.
     fn services_of(&self, name: &str) -> Vec<String> {
-        match self.model.shape(name) {
+        match self.shape(name) {
             Some(Shape::Container | Shape::Executable) => vec![name.to_owned()],
             Some(Shape::Value) => match self.model.parent(name) {
                 Some(parent) => self.services_of(&parent),

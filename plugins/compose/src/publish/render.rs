@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use aspire_sdk::serde_json::Value as Json;
+use aspire_sdk::serde_json::{Map, Value as Json};
 use aspire_sdk::yaml::Yaml;
 use aspire_sdk::{Construct, Error, Expression, Segment};
 
@@ -40,8 +40,7 @@ impl Renderer {
 
     /// All properties of a construct.
     pub(super) fn construct(&mut self, construct: &Construct) -> Result<Yaml, Error> {
-        let properties = Json::Object(construct.properties.clone());
-        self.yaml(&properties)
+        self.map(&construct.properties)
             .map_err(|error| error.at(&construct.origin, ""))
     }
 
@@ -59,17 +58,19 @@ impl Renderer {
                     items.iter().map(|item| self.yaml(item)).collect();
                 items.map(Yaml::List)
             }
-            Json::Object(entries) => {
-                let mut keys: Vec<&String> = entries.keys().collect();
-                keys.sort_by_cached_key(|key| (rank(key), *key));
-                let entries: Result<Vec<(String, Yaml)>, Error> = keys
-                    .into_iter()
-                    .map(|key| Ok((key.clone(), self.yaml(&entries[key])?)))
-                    .collect();
-                entries.map(Yaml::Map)
-            }
+            Json::Object(entries) => self.map(entries),
             other => Ok(Yaml::from(other)),
         }
+    }
+
+    fn map(&mut self, entries: &Map<String, Json>) -> Result<Yaml, Error> {
+        let mut entries: Vec<(&String, &Json)> = entries.iter().collect();
+        entries.sort_by_cached_key(|(key, _)| (rank(key), *key));
+        let entries: Result<Vec<(String, Yaml)>, Error> = entries
+            .into_iter()
+            .map(|(key, value)| Ok((key.clone(), self.yaml(value)?)))
+            .collect();
+        entries.map(Yaml::Map)
     }
 
     fn expression(&mut self, value: &Expression) -> Result<String, Error> {

@@ -1,0 +1,84 @@
+//! Who may call: whoever knows the token.
+
+use axum::http::{HeaderMap, Method, Uri, header};
+
+use crate::machinery::status::Status;
+
+/// The token that clients have to send.
+#[derive(Clone)]
+pub(super) struct Token(Vec<u8>);
+
+impl Token {
+    pub(super) fn new(token: &str) -> Self {
+        Self(token.as_bytes().to_vec())
+    }
+
+    /// Lets a request through, or says why not.
+    ///
+    /// # Errors
+    /// 403 without a token, as an anonymous user gets it; 401 with another one.
+    pub(super) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Status> {
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let Some(value) = value else {
+            let verb = method.as_str().to_lowercase();
+            return Err(Status::forbidden_path(
+                "system:anonymous",
+                &verb,
+                uri.path(),
+            ));
+        };
+        let given = value
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        match given {
+            Some(token) if same(token.as_bytes(), &self.0) => Ok(()),
+            _ => Err(Status::unauthorized()),
+        }
+    }
+}
+
+/// Compares in a time that depends on the lengths only.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let differences = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
+    // Kept from being turned into a comparison that ends early.
+    std::hint::black_box(differences) == 0 && one.len() == other.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens() {
+        let token = Token::new("secret");
+        let code = |value: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            let checked = token.check(&Method::GET, &Uri::from_static("/api"), &headers);
+            checked.map_or_else(|status| status.code, |()| 200)
+        };
+        assert_eq!(code(None), 403);
+        assert_eq!(code(Some("Bearer secret")), 200);
+        assert_eq!(code(Some("bearer secret")), 200);
+        for wrong in [
+            "Bearer",
+            "Bearer ",
+            "Bearer secre",
+            "Bearer secrets",
+            "Basic secret",
+            "secret",
+        ] {
+            assert_eq!(code(Some(wrong)), 401, "{wrong}");
+        }
+    }
+}

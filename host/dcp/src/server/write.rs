@@ -1,0 +1,514 @@
+//! Writing: create, replace, patch and apply, on objects and on their status.
+
+use std::sync::Arc;
+
+use aspire_api::validate::FieldErrorReason;
+use aspire_api::{GROUP, Kind, Object, ObjectKey, VERSION};
+use axum::http::header;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::list::shown;
+use super::parameters::WriteOptions;
+use super::route::{Call, resource};
+use super::{Api, answer, columns};
+use crate::clock::Timestamp;
+use crate::machinery::apply::{Writer, apply, track_update};
+use crate::machinery::field_error::{FieldError, FieldErrorKind};
+use crate::machinery::names::{generate_name, validate_metadata, validate_metadata_update};
+use crate::machinery::negotiate::negotiate;
+use crate::machinery::options::FieldValidation;
+use crate::machinery::patch::{PATCH_MEDIA_TYPES, json_patch, merge_patch};
+use crate::machinery::schema::unknown_fields;
+use crate::machinery::status::{GroupKind, Status};
+use crate::machinery::strict::{complaints, read_json, strict_decoding_error};
+use crate::store::{Core, StoreError, uid};
+
+/// Attempts to write a patch that names no version, and to find a name that is free.
+const ATTEMPTS: usize = 100;
+/// What an object can be written in.
+const MEDIA_TYPES: [&str; 2] = ["application/json", "application/yaml"];
+
+fn api_version() -> String {
+    format!("{GROUP}/{VERSION}")
+}
+
+/// What the store says, as clients are told.
+pub(super) fn refused(kind: Kind, name: &str, error: StoreError, object: &Value) -> Status {
+    match error {
+        StoreError::NotFound(_) => Status::not_found(resource(kind), name),
+        StoreError::Exists(_) => Status::already_exists(resource(kind), name),
+        StoreError::Conflict { .. } => Status::conflict(resource(kind), name),
+        StoreError::Invalid { errors, .. } => {
+            let errors: Vec<FieldError> = errors
+                .into_iter()
+                .map(|error| {
+                    let kind = match error.reason {
+                        FieldErrorReason::Required => FieldErrorKind::Required,
+                        FieldErrorReason::Invalid => FieldErrorKind::Invalid,
+                        FieldErrorReason::Forbidden => FieldErrorKind::Forbidden,
+                        FieldErrorReason::NotSupported => FieldErrorKind::NotSupported,
+                        FieldErrorReason::Duplicate => FieldErrorKind::Duplicate,
+                    };
+                    // A required field needs no further words.
+                    let words = Some(error.message).filter(|words| words != "Required value");
+                    let value = at(object, &error.field).cloned().unwrap_or_default();
+                    FieldError::new(error.field, kind, value, words.unwrap_or_default())
+                })
+                .collect();
+            invalid(kind, name, &errors)
+        }
+        StoreError::Sealed => {
+            let error = FieldError::forbidden("metadata", error.to_string());
+            invalid(kind, name, &[error])
+        }
+    }
+}
+
+fn invalid(kind: Kind, name: &str, errors: &[FieldError]) -> Status {
+    let of = GroupKind {
+        group: GROUP,
+        kind: kind.name(),
+    };
+    Status::invalid(of, name, errors)
+}
+
+/// What is at a path such as `spec.env[0].name`.
+fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
+    let pointer: String = path
+        .split(['.', '['])
+        .map(|part| format!("/{}", part.trim_end_matches(']')))
+        .collect();
+    object.pointer(&pointer)
+}
+
+/// The body as JSON; paths of fields that are there twice.
+fn body(call: &Call) -> Result<(Value, Vec<String>), Status> {
+    let media = call.header(header::CONTENT_TYPE);
+    let media = media.split(';').next().unwrap_or_default().trim();
+    match media {
+        "" | "application/json" | "*/*" => read_json(&call.body)
+            .map_err(|error| Status::bad_request(format!("the body is no JSON object: {error}"))),
+        "application/yaml" | "text/yaml" | "text/x-yaml" => Ok((yaml(&call.body)?, Vec::new())),
+        _ => Err(Status::unsupported_media_type(&MEDIA_TYPES)),
+    }
+}
+
+fn yaml(body: &[u8]) -> Result<Value, Status> {
+    let text = str::from_utf8(body).map_err(|error| Status::bad_request(error.to_string()))?;
+    serde_saphyr::from_str(text)
+        .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))
+}
+
+/// What the body says it is has to be what the path says; where it says nothing, that is filled in.
+fn check_kind(kind: Kind, object: &mut Value) -> Result<(), Status> {
+    if !object.is_object() {
+        return Err(Status::bad_request("the body is no JSON object"));
+    }
+    let expected = api_version();
+    for (field, expected) in [("kind", kind.name()), ("apiVersion", &*expected)] {
+        match object[field].as_str() {
+            Some(given) if given == expected => {}
+            Some("") | None if object[field].is_null() || object[field] == "" => {
+                object[field] = json!(expected);
+            }
+            given => {
+                let given = given.unwrap_or("not text");
+                return Err(Status::bad_request(format!(
+                    "the {field} in the data ({given}) does not match the expected {field} ({expected})"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What every write ends with: the fields are known, the metadata is sound, the object can be read.
+fn decode(
+    api: &Api,
+    kind: Kind,
+    object: &Value,
+    old: Option<&Value>,
+    options: &WriteOptions,
+    duplicates: &[String],
+) -> Result<(Object, Vec<String>), Status> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let (unknown, strict) = api.schemas.with(kind, |schema| {
+        (
+            unknown_fields(schema, object),
+            complaints(schema, object, duplicates),
+        )
+    });
+    if options.validation == FieldValidation::Strict && !strict.is_empty() {
+        return Err(strict_decoding_error(kind.name(), VERSION, &strict));
+    }
+    if !unknown.is_empty() {
+        // Never stored and ignored.
+        let errors: Vec<FieldError> = unknown
+            .iter()
+            .map(|path| FieldError::forbidden(path.clone(), "there is no such field"))
+            .collect();
+        return Err(invalid(kind, name, &errors));
+    }
+    let mut errors = validate_metadata(&object["metadata"]);
+    if let Some(old) = old {
+        errors.extend(validate_metadata_update(
+            &old["metadata"],
+            &object["metadata"],
+        ));
+    }
+    if !errors.is_empty() {
+        return Err(invalid(kind, name, &errors));
+    }
+    let read = kind.read(object).map_err(|error| {
+        let value = at(object, &error.field).cloned().unwrap_or_default();
+        let field = FieldError::new(error.field, FieldErrorKind::Invalid, value, error.message);
+        invalid(kind, name, &[field])
+    })?;
+    let warnings = if options.validation == FieldValidation::Warn {
+        strict
+    } else {
+        Vec::new()
+    };
+    Ok((read, warnings))
+}
+
+/// Writes, or only says what would be written.
+fn commit(
+    api: &Api,
+    dry_run: bool,
+    change: impl FnOnce(&mut Core) -> Result<Arc<Object>, StoreError>,
+) -> Result<Arc<Object>, StoreError> {
+    if dry_run {
+        api.store.rehearse(change)
+    } else {
+        api.store.transact(change)
+    }
+}
+
+fn answered(
+    call: &Call,
+    kind: Kind,
+    object: &Object,
+    code: u16,
+    warnings: &[String],
+) -> Result<Response, Status> {
+    let negotiated = negotiate(call.accept(), false)?;
+    let response = shown(call, negotiated, &columns::of(kind), &object.write(), code)?;
+    Ok(answer::warn(response, warnings))
+}
+
+/// POST on a collection.
+pub(super) fn create(api: &Api, call: &Call, kind: Kind) -> Result<Response, Status> {
+    negotiate(call.accept(), false)?;
+    let agent = call.header(header::USER_AGENT);
+    let options = WriteOptions::read(&call.query, "CreateOptions", false, agent)?;
+    let (mut object, duplicates) = body(call)?;
+    check_kind(kind, &mut object)?;
+    let prefix = object["metadata"]["generateName"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let named = object["metadata"]["name"]
+        .as_str()
+        .is_some_and(|name| !name.is_empty());
+    if object["metadata"]["resourceVersion"]
+        .as_str()
+        .is_some_and(|version| !version.is_empty())
+    {
+        return Err(Status::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        if !named && !prefix.is_empty() {
+            object["metadata"]["name"] = json!(generate_name(&prefix, rand::random()));
+        }
+        let (created, warnings) = decode(api, kind, &object, None, &options, &duplicates)?;
+        match create_object(api, kind, created, &options) {
+            Ok(created) => return answered(call, kind, &created, 201, &warnings),
+            Err(status) if status.code == 409 && !named && attempt < 8 => {}
+            Err(status) if status.code == 409 && !named => {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                return Err(Status::generate_name_conflict(resource(kind), name));
+            }
+            Err(status) => return Err(status),
+        }
+    }
+}
+
+fn create_object(
+    api: &Api,
+    kind: Kind,
+    mut object: Object,
+    options: &WriteOptions,
+) -> Result<Arc<Object>, Status> {
+    object.set_status(None);
+    let now = Timestamp::now();
+    let text = now.seconds();
+    let writer = Writer {
+        manager: &options.manager,
+        api_version: &api_version(),
+        subresource: "",
+        now: &text,
+    };
+    let written = bare(&object);
+    let owned = api
+        .schemas
+        .with(kind, |schema| track_update(schema, None, &written, &writer));
+    take_owners(&mut object, &owned);
+    let name = object.metadata().name.clone();
+    let created = commit(api, options.dry_run, |core| core.create(object, uid(), now));
+    created.map_err(|error| refused(kind, &name, error, &written))
+}
+
+/// The wire form without a status that says nothing.
+fn bare(object: &Object) -> Value {
+    object.write()
+}
+
+/// Takes the ownership that was worked out over the wire form.
+fn take_owners(object: &mut Object, owned: &Value) {
+    let list = owned["metadata"]
+        .get("managedFields")
+        .cloned()
+        .unwrap_or_else(|| json!([]));
+    // What was worked out has the form of what it was worked out from.
+    object.metadata_mut().managed_fields = serde_json::from_value(list).unwrap_or_default();
+}
+
+/// PUT on an object or its status.
+pub(super) fn replace(
+    api: &Api,
+    call: &Call,
+    kind: Kind,
+    name: &str,
+    subresource: &str,
+) -> Result<Response, Status> {
+    negotiate(call.accept(), false)?;
+    let agent = call.header(header::USER_AGENT);
+    let options = WriteOptions::read(&call.query, "UpdateOptions", false, agent)?;
+    let (mut object, duplicates) = body(call)?;
+    check_kind(kind, &mut object)?;
+    let given = object["metadata"]["name"].as_str().unwrap_or_default();
+    if given != name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    let live = live(api, kind, name)?;
+    let (written, warnings) =
+        write_over(api, kind, &live, object, subresource, &options, &duplicates)?;
+    answered(call, kind, &written, 200, &warnings)
+}
+
+fn live(api: &Api, kind: Kind, name: &str) -> Result<Arc<Object>, Status> {
+    let found = api.store.get(&ObjectKey::new(kind, name));
+    found.map_err(|_| Status::not_found(resource(kind), name))
+}
+
+/// Stores a new form of an object that was read just now.
+fn write_over(
+    api: &Api,
+    kind: Kind,
+    live: &Object,
+    mut object: Value,
+    subresource: &str,
+    options: &WriteOptions,
+    duplicates: &[String],
+) -> Result<(Arc<Object>, Vec<String>), Status> {
+    let name = live.metadata().name.clone();
+    let stored = live.write();
+    let given = object["metadata"]["uid"].as_str().unwrap_or_default();
+    if !given.is_empty() && given != live.metadata().uid {
+        let found = &live.metadata().uid;
+        return Err(Status::uid_precondition(
+            resource(kind),
+            &name,
+            given,
+            found,
+        ));
+    }
+    // The server's own, whatever was sent.
+    for field in [
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
+        match stored["metadata"].get(field) {
+            Some(value) => object["metadata"][field] = value.clone(),
+            None => drop(
+                object["metadata"]
+                    .as_object_mut()
+                    .map(|all| all.remove(field)),
+            ),
+        }
+    }
+    let (mut new, warnings) = decode(api, kind, &object, Some(&stored), options, duplicates)?;
+    if subresource.is_empty() {
+        new.set_status(Some(live));
+    } else {
+        let mut whole = live.clone();
+        whole.set_status(Some(&new));
+        let version = &new.metadata().resource_version;
+        whole.metadata_mut().resource_version.clone_from(version);
+        new = whole;
+    }
+    let now = Timestamp::now();
+    let text = now.seconds();
+    let writer = Writer {
+        manager: &options.manager,
+        api_version: &api_version(),
+        subresource,
+        now: &text,
+    };
+    let written = new.write();
+    let owned = api.schemas.with(kind, |schema| {
+        track_update(schema, Some(&stored), &written, &writer)
+    });
+    take_owners(&mut new, &owned);
+    let stored = store(api, options.dry_run, new, subresource, now);
+    let stored = stored.map_err(|error| refused(kind, &name, error, &written))?;
+    Ok((stored, warnings))
+}
+
+fn store(
+    api: &Api,
+    dry_run: bool,
+    object: Object,
+    subresource: &str,
+    now: Timestamp,
+) -> Result<Arc<Object>, StoreError> {
+    commit(api, dry_run, |core| match subresource {
+        "" => core.update(object, now),
+        _ => core.update_status(object, now),
+    })
+}
+
+/// PATCH on an object or its status.
+pub(super) fn patch(
+    api: &Api,
+    call: &Call,
+    kind: Kind,
+    name: &str,
+    subresource: &str,
+) -> Result<Response, Status> {
+    negotiate(call.accept(), false)?;
+    let media = call.header(header::CONTENT_TYPE);
+    let media = media.split(';').next().unwrap_or_default().trim();
+    let is_apply = media == "application/apply-patch+yaml";
+    let agent = call.header(header::USER_AGENT);
+    let options = WriteOptions::read(&call.query, "PatchOptions", is_apply, agent)?;
+    if is_apply {
+        return applied(api, call, kind, name, subresource, &options);
+    }
+    for _ in 0..ATTEMPTS {
+        let live = live(api, kind, name)?;
+        let before = live.write();
+        let after = match media {
+            "application/json-patch+json" => json_patch(&before, &call.body)?,
+            "application/merge-patch+json" => merge_patch(&before, &call.body)?,
+            _ => return Err(Status::unsupported_media_type(&PATCH_MEDIA_TYPES)),
+        };
+        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+        let pinned = version(&before) != version(&after);
+        let given = after["metadata"]["name"].as_str().unwrap_or_default();
+        if given != name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            )));
+        }
+        match write_over(api, kind, &live, after, subresource, &options, &[]) {
+            Ok((written, warnings)) => return answered(call, kind, &written, 200, &warnings),
+            // Somebody else wrote in between, and the patch doesn't mind.
+            Err(status) if status.code == 409 && !pinned => {}
+            Err(status) => return Err(status),
+        }
+    }
+    Err(Status::conflict(resource(kind), name))
+}
+
+/// Server-side apply; makes the object where there is none.
+fn applied(
+    api: &Api,
+    call: &Call,
+    kind: Kind,
+    name: &str,
+    subresource: &str,
+    options: &WriteOptions,
+) -> Result<Response, Status> {
+    let mut config = yaml(&call.body)?;
+    if !config.is_object() {
+        return Err(Status::bad_request("the body is no object"));
+    }
+    let said = [&config["kind"], &config["apiVersion"]];
+    if said
+        .iter()
+        .any(|text| text.as_str().is_none_or(str::is_empty))
+    {
+        return Err(Status::bad_request(
+            "the configuration names no kind or no apiVersion",
+        ));
+    }
+    check_kind(kind, &mut config)?;
+    match config["metadata"]["name"].as_str() {
+        None | Some("") => config["metadata"]["name"] = json!(name),
+        Some(given) if given == name => {}
+        Some(given) => {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            )));
+        }
+    }
+    for _ in 0..ATTEMPTS {
+        let live = api.store.get(&ObjectKey::new(kind, name)).ok();
+        if live.is_none() && !subresource.is_empty() {
+            return Err(Status::not_found(resource(kind), name));
+        }
+        let before = live.as_ref().map(|live| live.write());
+        let now = Timestamp::now();
+        let text = now.seconds();
+        let writer = Writer {
+            manager: &options.manager,
+            api_version: &api_version(),
+            subresource,
+            now: &text,
+        };
+        let pinned = config["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default();
+        if let (Some(live), false) = (&live, pinned.is_empty())
+            && live.metadata().resource_version != pinned
+        {
+            return Err(Status::conflict(resource(kind), name));
+        }
+        let given = config["metadata"]["uid"].as_str().unwrap_or_default();
+        if let (Some(live), false) = (&live, given.is_empty())
+            && live.metadata().uid != given
+        {
+            let found = &live.metadata().uid;
+            return Err(Status::uid_precondition(resource(kind), name, given, found));
+        }
+        let after = api.schemas.with(kind, |schema| {
+            apply(schema, before.as_ref(), &config, &writer, options.force)
+        })?;
+        let (mut new, warnings) = decode(api, kind, &after, before.as_ref(), options, &[])?;
+        let Some(live) = live else {
+            new.set_status(None);
+            let created = commit(api, options.dry_run, |core| core.create(new, uid(), now));
+            let created = created.map_err(|error| refused(kind, name, error, &after))?;
+            return answered(call, kind, &created, 201, &warnings);
+        };
+        new.metadata_mut()
+            .resource_version
+            .clone_from(&live.metadata().resource_version);
+        match store(api, options.dry_run, new, subresource, now) {
+            Ok(stored) => return answered(call, kind, &stored, 200, &warnings),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(refused(kind, name, error, &after)),
+        }
+    }
+    Err(Status::conflict(resource(kind), name))
+}
