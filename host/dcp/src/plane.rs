@@ -222,8 +222,8 @@ fn begin_stop(context: &Context, how: Stop) {
 /// Ends the run when a client of the API asks for it.
 async fn obey(context: Arc<Context>, api: Api) {
     let mut execution = api.execution();
-    let asked = execution.wait_for(|now| now.status != ExecutionStatus::Running).await;
-    if asked.is_ok() {
+    let asked = execution.wait_for(|now| now.status != ExecutionStatus::Running).await.is_ok();
+    if asked {
         begin_stop(&context, Stop::Graceful);
     }
     // The task's end would be taken for a failure.

@@ -47,12 +47,19 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
         tell(host, &listening);
         return ended_alone(&api, args.monitor, signals).await;
     }
-    let mut config = Config::new("control-plane", &name, data.join("state"), data.join("data"));
+    let mut config = Config::new(
+        "control-plane",
+        &name,
+        data.join("state"),
+        data.join("data"),
+    );
     config.app_folder.clone_from(&host.here);
     let engine = DockerEngine::connect(&EngineEnvironment::from_process()).await;
     match engine {
         Ok(engine) => config.engine = Some(Arc::new(engine)),
-        Err(error) => host.ui.note(format!("{error}; containers will fail to start")),
+        Err(error) => host
+            .ui
+            .note(format!("{error}; containers will fail to start")),
     }
     let plane = ControlPlane::start(config).await;
     let plane = plane.map_err(|error| Problem::environment(error.to_string()))?;
@@ -69,13 +76,19 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
 
 fn tell(host: &Host, listening: &Listening) {
     let (address, file) = (listening.address(), listening.kubeconfig().display());
-    host.ui.note(format!("the control plane listens at https://{address}; kubeconfig: {file}"));
+    host.ui.note(format!(
+        "the control plane listens at https://{address}; kubeconfig: {file}"
+    ));
 }
 
 /// What keeps apart control planes of one user: where their clients look for them.
 fn name_of(kubeconfig: &Path) -> String {
     let digest = Sha256::digest(kubeconfig.as_os_str().as_encoded_bytes());
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Waits for the end of a process; without one, for ever.
@@ -87,7 +100,11 @@ async fn monitored(pid: Option<u32>) {
     }
 }
 
-async fn until_end(plane: &ControlPlane, monitor: Option<u32>, mut signals: Signals) -> Result<Exit> {
+async fn until_end(
+    plane: &ControlPlane,
+    monitor: Option<u32>,
+    mut signals: Signals,
+) -> Result<Exit> {
     let mut interrupted = 0;
     let mut gone = false;
     let outcome = loop {
@@ -106,7 +123,10 @@ async fn until_end(plane: &ControlPlane, monitor: Option<u32>, mut signals: Sign
     let api = plane.api();
     if api.execution().borrow().status == ExecutionStatus::CleaningResources {
         // Whoever asked for it may look at what is left until they are done.
-        api.set_execution(Execution { status: ExecutionStatus::CleanupComplete, ..Execution::default() });
+        api.set_execution(Execution {
+            status: ExecutionStatus::CleanupComplete,
+            ..Execution::default()
+        });
         let mut execution = api.execution();
         tokio::select! {
             _ = execution.wait_for(|now| now.status == ExecutionStatus::Stopping) => {}
@@ -115,8 +135,11 @@ async fn until_end(plane: &ControlPlane, monitor: Option<u32>, mut signals: Sign
         }
     }
     match outcome {
-        Outcome::Broken(text) => bail!(Problem::environment(format!("the control plane broke: {text}"))
-            .help("this is a bug of aspire-host; what it started has been removed as far as possible")),
+        Outcome::Broken(text) => bail!(
+            Problem::environment(format!("the control plane broke: {text}")).help(
+                "this is a bug of aspire-host; what it started has been removed as far as possible"
+            )
+        ),
         Outcome::Stopped if interrupted > 0 => Ok(Exit::Interrupted),
         Outcome::Stopped => Ok(Exit::Fine),
     }
