@@ -97,6 +97,13 @@ impl Ui {
             .write_all(format!("{text}{end}").as_bytes());
     }
 
+    /// What another program wrote to its standard error.
+    #[expect(clippy::unused_self, reason = "printing goes through one object")]
+    pub(crate) fn raw_err(&self, bytes: &[u8]) {
+        // Nobody is left to tell when standard error is closed.
+        let _ = io::stderr().lock().write_all(bytes);
+    }
+
     /// Progress and remarks.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {

@@ -52,6 +52,30 @@ pub(super) fn run(host: &Host, args: &LogsArgs) -> Result<Exit> {
 
 /// The last lines of an object, whatever they were written to; none where it cannot be found out.
 pub(crate) async fn last_lines(running: &Running, key: &ObjectKey, lines: u32) -> Vec<String> {
+    let said = last(running, key, lines, |_| true).await;
+    said.into_iter()
+        .map(|said| String::from_utf8_lossy(&said.text).into_owned())
+        .collect()
+}
+
+/// The last remarks of the control plane about an object, each after its time.
+pub(crate) async fn last_system_lines(
+    running: &Running,
+    key: &ObjectKey,
+    lines: u32,
+) -> Vec<String> {
+    let said = last(running, key, lines, |said| said.stream == "system").await;
+    said.into_iter()
+        .map(|said| format!("{} {}", said.stamp, String::from_utf8_lossy(&said.text)))
+        .collect()
+}
+
+async fn last(
+    running: &Running,
+    key: &ObjectKey,
+    lines: u32,
+    is_wanted: impl Fn(&Said) -> bool,
+) -> Vec<Said> {
     let part = LogPart {
         follow: false,
         tail: Some(lines),
@@ -63,9 +87,10 @@ pub(crate) async fn last_lines(running: &Running, key: &ObjectKey, lines: u32) -
     }
     loop {
         if let Some(all) = merger.first(Instant::now()) {
-            let skipped = all.len().saturating_sub(lines as usize);
-            let text = |line: Line<Said>| String::from_utf8_lossy(&line.what.text).into_owned();
-            return all.into_iter().skip(skipped).map(text).collect();
+            let mut said: Vec<Said> = all.into_iter().map(|line| line.what).collect();
+            said.retain(&is_wanted);
+            let skipped = said.len().saturating_sub(lines as usize);
+            return said.split_off(skipped);
         }
         streams.next(&mut merger).await;
     }

@@ -208,8 +208,31 @@ impl Plane {
         source: &str,
         part: LogPart,
     ) -> Result<impl AsyncBufRead + use<>> {
+        self.read_log(key, source, part, true).await
+    }
+
+    /// What a log says, as it came, until its end.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) async fn bytes(
+        &self,
+        key: &ObjectKey,
+        source: &str,
+        part: LogPart,
+    ) -> Result<impl AsyncBufRead + use<>> {
+        self.read_log(key, source, part, false).await
+    }
+
+    async fn read_log(
+        &self,
+        key: &ObjectKey,
+        source: &str,
+        part: LogPart,
+        timestamps: bool,
+    ) -> Result<impl AsyncBufRead + use<>> {
         let mut path = format!(
-            "{}/log?source={source}&timestamps=true&follow={}",
+            "{}/log?source={source}&timestamps={timestamps}&follow={}",
             path(key.kind, Some(&key.name)),
             part.follow
         );

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use aspire_api::aspire::{Aspire, GateCondition};
+use aspire_api::aspire::{Aspire, GateCondition, WorkloadEndpoint};
 use aspire_api::container::{
     ContainerState, HealthStatus, ProbeOutcome, ProbeResult, VolumeMountKind,
 };
@@ -223,6 +223,12 @@ impl Workloads {
     /// Where one can be reached.
     pub(crate) fn urls(&self, workload: &Workload) -> Vec<String> {
         self.view.urls(&workload.row)
+    }
+
+    /// Where the service of an endpoint can be reached.
+    pub(crate) fn service_url(&self, endpoint: &WorkloadEndpoint) -> Option<String> {
+        let (host, port) = self.view.service(&endpoint.service)?;
+        Some(format!("{}://{host}:{port}", endpoint.scheme))
     }
 
     /// One line about its state.
