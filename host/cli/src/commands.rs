@@ -4,14 +4,24 @@ mod add;
 mod check;
 mod clean;
 mod control_plane;
+mod describe;
 mod doctor;
+mod env;
+mod exec;
 mod explain;
 mod init;
+mod logs;
 mod param;
+mod plan;
 mod plugin;
+mod ps;
 mod publish;
 mod run;
 mod schema;
+mod switch;
+mod test;
+mod wait;
+mod why;
 
 use anyhow::Result;
 
@@ -41,6 +51,18 @@ pub(crate) fn dispatch(host: &Host, cli: Cli) -> Result<Exit> {
             args.flags.fail_fast |= run.fail_fast;
             run::run(host, &args)
         }
+        Some(Command::Ps(args)) => ps::run(host, &args),
+        Some(Command::Logs(args)) => logs::run(host, &args),
+        Some(Command::Wait(args)) => wait::run(host, &args),
+        Some(Command::Start(args)) => switch::start(host, &args),
+        Some(Command::Stop(args)) => switch::stop(host, &args),
+        Some(Command::Restart(args)) => switch::restart(host, &args),
+        Some(Command::Describe(args)) => describe::run(host, &args),
+        Some(Command::Why(args)) => why::run(host, &args),
+        Some(Command::Exec(args)) => exec::run(host, &args),
+        Some(Command::Env(args)) => env::run(host, &args),
+        Some(Command::Plan(args)) => plan::run(host, &args),
+        Some(Command::Test(args)) => test::run(host, &args),
         Some(Command::Publish(args)) => publish::run(host, &args),
         Some(Command::Check) => check::run(host),
         Some(Command::Explain(args)) => explain::run(host, &args),

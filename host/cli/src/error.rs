@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Plugin,
     /// By a signal.
     Interrupted,
+    /// A command that was run for the user, with its own code.
+    Command(u8),
 }
 
 impl Exit {
@@ -34,6 +36,7 @@ impl Exit {
             Self::Environment => 3,
             Self::Plugin => 4,
             Self::Interrupted => 130,
+            Self::Command(code) => code,
         }
     }
 

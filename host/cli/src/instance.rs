@@ -194,14 +194,6 @@ impl Instance {
     pub(crate) fn owner(&self) -> Option<Owner> {
         Owner::read(&self.data.join("lock"))
     }
-
-    /// Where the control plane of this instance says how it is reached, best guess first.
-    pub(crate) fn kubeconfigs(&self) -> [PathBuf; 2] {
-        [
-            self.run_folder().join("kubeconfig"),
-            self.state.join("kubeconfig"),
-        ]
-    }
 }
 
 /// Below the private folder; where the host is root, programs may run as other users, and those

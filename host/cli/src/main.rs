@@ -19,6 +19,7 @@ mod programs;
 mod project;
 mod render;
 mod run;
+mod running;
 mod ui;
 mod values;
 

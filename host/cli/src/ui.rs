@@ -54,6 +54,11 @@ impl Ui {
         self.output == Output::Json
     }
 
+    /// Nobody reads our standard output any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// Text for standard output, as it is.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         if self.closed.load(Ordering::Relaxed) {
@@ -90,6 +95,13 @@ impl Ui {
         let _ = io::stderr()
             .lock()
             .write_all(format!("{text}{end}").as_bytes());
+    }
+
+    /// What another program wrote to its standard error.
+    #[expect(clippy::unused_self, reason = "printing goes through one object")]
+    pub(crate) fn raw_err(&self, bytes: &[u8]) {
+        // Nobody is left to tell when standard error is closed.
+        let _ = io::stderr().lock().write_all(bytes);
     }
 
     /// Progress and remarks.
@@ -136,6 +148,18 @@ impl Ui {
         io::stderr().lock().write_all(b"\n")?;
         answer
     }
+}
+
+/// Colours of prefixes.
+const COLOURS: [&str; 6] = ["36", "35", "34", "32", "33", "96"];
+
+/// What stands before a line of a workload: its name, always in the same colour.
+pub(crate) fn prefix(name: &str, colour: bool) -> String {
+    if !colour {
+        return format!("[{name}] ");
+    }
+    let sum: usize = name.bytes().map(usize::from).sum();
+    format!("\u{1b}[{}m[{name}]\u{1b}[0m ", COLOURS[sum % COLOURS.len()])
 }
 
 /// The terminal in raw mode for as long as this lives.

@@ -9,12 +9,12 @@ use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
 use aspire_dcp::runtime::{ContainerEngine, Leftover};
 use serde_json::json;
 
-use crate::app;
 use crate::args::CleanArgs;
 use crate::error::{Exit, Problem};
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::params::store::Store;
+use crate::running;
 
 /// What there is to delete.
 struct Found {
@@ -26,7 +26,7 @@ struct Found {
 
 /// Deletes it, after asking.
 pub(super) fn run(host: &Host, args: &CleanArgs) -> Result<Exit> {
-    let (folder, name) = target(host)?;
+    let (folder, name) = running::target(host)?;
     let Some(instance) = Instance::find(&folder, &name, host.options.instance.as_deref())? else {
         return nothing(host);
     };
@@ -74,27 +74,6 @@ pub(super) fn run(host: &Host, args: &CleanArgs) -> Result<Exit> {
         }
         Ok(Exit::Fine)
     })
-}
-
-/// The app's folder and name; without an app file, those of a run of one plugin.
-fn target(host: &Host) -> Result<(std::path::PathBuf, String)> {
-    if let Some(path) = app::find(host)? {
-        let app = app::read(host, &path)?;
-        return Ok((app.folder, app.document.name.to_string()));
-    }
-    match host.options.plugins.first() {
-        Some(_) => {
-            let project = crate::project::open(host)?;
-            Ok((
-                project.app.folder.clone(),
-                project.app.document.name.to_string(),
-            ))
-        }
-        None => bail!(
-            Problem::app("there is no aspire.toml here or above")
-                .help("name the app: --app FILE; or the plugin that was run alone: --plugin NAME")
-        ),
-    }
 }
 
 fn nothing(host: &Host) -> Result<Exit> {

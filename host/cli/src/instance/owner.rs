@@ -24,6 +24,8 @@ pub(crate) struct Owner {
     pub(crate) instance: String,
     /// The app's folder.
     pub(crate) folder: PathBuf,
+    /// By which file its control plane is found.
+    pub(crate) kubeconfig: PathBuf,
 }
 
 impl Owner {
@@ -37,6 +39,7 @@ impl Owner {
             app: instance.app.clone(),
             instance: instance.id.clone(),
             folder: folder.to_owned(),
+            kubeconfig: instance.kubeconfig(),
         }
     }
 
@@ -48,10 +51,13 @@ impl Owner {
             app,
             instance,
             folder,
+            kubeconfig,
         } = self;
         format!(
-            "pid {pid}\nstarted {started}\napp {app}\ninstance {instance}\nfolder {}\n",
-            folder.display()
+            "pid {pid}\nstarted {started}\napp {app}\ninstance {instance}\nfolder {}\n\
+             kubeconfig {}\n",
+            folder.display(),
+            kubeconfig.display()
         )
     }
 
@@ -102,6 +108,7 @@ fn parse(text: &str) -> Option<Owner> {
         app: word("app")?.to_owned(),
         instance: word("instance")?.to_owned(),
         folder: PathBuf::from(word("folder")?),
+        kubeconfig: PathBuf::from(word("kubeconfig")?),
     })
 }
 
@@ -130,6 +137,7 @@ mod tests {
             app: "shop".into(),
             instance: "abc".into(),
             folder: "/a folder/shop".into(),
+            kubeconfig: "/a folder/shop/.aspire-host/kubeconfig".into(),
         };
         fs::write(&lock, owner.write()).unwrap();
         assert_eq!(Owner::read(&lock), Some(owner.clone()));

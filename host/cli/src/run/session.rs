@@ -83,14 +83,6 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
             return Ok(End::Refused(found));
         }
     }
-    let listening = listen(&plane, setup.instance).await;
-    let _listening = match listening {
-        Ok(listening) => listening,
-        Err(error) => {
-            plane.stop(Stop::Graceful).await;
-            return Err(cannot_listen(error).into());
-        }
-    };
     let pinned = screen::can_pin() && !host.ui.json() && !host.ui.quiet;
     let screen = Screen::new(pinned)?;
     let say = Say::new(host, pinned);
@@ -182,6 +174,15 @@ impl Running {
                 bail!(anyhow::Error::new(error).context("the control plane refuses the app"));
             }
         }
+        // After that, so that whoever finds the run finds all of it.
+        let _listening = match listen(&self.plane, setup.instance).await {
+            Ok(listening) => listening,
+            Err(error) => {
+                self.plane.stop(Stop::Graceful).await;
+                self.screen.finish();
+                return Err(cannot_listen(error).into());
+            }
+        };
         let workloads = setup
             .plan
             .workloads

@@ -10,10 +10,7 @@ use serde_json::json;
 
 use crate::host::Host;
 use crate::run::view::{Phase, Row, View};
-use crate::ui::visible;
-
-/// Colours of prefixes.
-const COLOURS: [&str; 6] = ["36", "35", "34", "32", "33", "96"];
+use crate::ui::{prefix, visible};
 
 /// How things are said.
 #[derive(Debug, Clone)]
@@ -90,11 +87,7 @@ impl Say {
     }
 
     fn prefix(&self, name: &str) -> String {
-        if !self.colour {
-            return format!("[{name}] ");
-        }
-        let sum: usize = name.bytes().map(usize::from).sum();
-        format!("\u{1b}[{}m[{name}]\u{1b}[0m ", COLOURS[sum % COLOURS.len()])
+        prefix(name, self.colour)
     }
 
     /// A state change; none where the table shows it.

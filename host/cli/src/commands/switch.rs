@@ -1,0 +1,229 @@
+//! `start`, `stop` and `restart`: resources of the running app, and the app's end.
+//!
+//! An object's `start` and `stop` go one way only, so what has ended is started again as a new
+//! object of the same name and spec. Its gates are checked as at the first start.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use aspire_api::{Object, ObjectKey, ObjectMeta};
+use serde_json::json;
+
+use crate::args::{StartArgs, StopArgs, WaitArgs, WaitFor};
+use crate::error::{Exit, Problem};
+use crate::host::Host;
+use crate::instance::Owner;
+use crate::run::view::Phase;
+use crate::running::plane::{Change, Plane};
+use crate::running::workloads::Workload;
+use crate::running::{self, Running};
+
+/// Between two looks at a process that ends.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Starts resources.
+pub(super) fn start(host: &Host, args: &StartArgs) -> Result<Exit> {
+    running::with(host, async |running| {
+        let workloads = running.workloads().await?;
+        let mut done = Vec::new();
+        for workload in workloads.select(&args.resources)? {
+            let key = &workload.key;
+            let what = match workload.row.phase {
+                Phase::Waiting if workload.row.manual => {
+                    let patch = json!({ "spec": { "start": true } });
+                    running.plane.patch(key, &patch).await?;
+                    "started"
+                }
+                Phase::Finished | Phase::Failed | Phase::Stopping => {
+                    replace(&running.plane, key).await?;
+                    "started again"
+                }
+                _ if workload.row.stopped => {
+                    replace(&running.plane, key).await?;
+                    "started again"
+                }
+                Phase::Waiting => "waits to be started already",
+                Phase::Starting | Phase::Running => "runs already",
+            };
+            done.push((workload.row.name.clone(), what));
+        }
+        tell(host, &done);
+        if args.wait {
+            wait_for(&running, &args.resources, WaitFor::Healthy).await?;
+        }
+        Ok(Exit::Fine)
+    })
+}
+
+/// Stops resources and starts them again.
+pub(super) fn restart(host: &Host, args: &StartArgs) -> Result<Exit> {
+    running::with(host, async |running| {
+        let workloads = running.workloads().await?;
+        let mut done = Vec::new();
+        for workload in workloads.select(&args.resources)? {
+            replace(&running.plane, &workload.key).await?;
+            done.push((workload.row.name.clone(), "restarted"));
+        }
+        tell(host, &done);
+        if args.wait {
+            wait_for(&running, &args.resources, WaitFor::Healthy).await?;
+        }
+        Ok(Exit::Fine)
+    })
+}
+
+/// Stops resources, or the app.
+pub(super) fn stop(host: &Host, args: &StopArgs) -> Result<Exit> {
+    running::with(host, async |running| {
+        if args.resources.is_empty() {
+            let app = running.owner.app.clone();
+            stop_app(running).await?;
+            tell(host, &[(app, "stopped")]);
+            return Ok(Exit::Fine);
+        }
+        let workloads = running.workloads().await?;
+        let mut done = Vec::new();
+        for workload in workloads.select(&args.resources)? {
+            let what = if workload.has_ended() {
+                "has ended already"
+            } else {
+                ask_to_stop(&running.plane, workload).await?;
+                "asked to stop"
+            };
+            done.push((workload.row.name.clone(), what));
+        }
+        if args.wait {
+            wait_for(&running, &args.resources, WaitFor::Stopped).await?;
+            for (_, what) in &mut done {
+                if *what == "asked to stop" {
+                    *what = "stopped";
+                }
+            }
+        }
+        tell(host, &done);
+        Ok(Exit::Fine)
+    })
+}
+
+fn tell(host: &Host, done: &[(String, &str)]) {
+    if host.ui.json() {
+        let list: Vec<_> = done
+            .iter()
+            .map(|(name, what)| json!({ "name": name, "did": what }))
+            .collect();
+        host.ui.out_json(&json!(list));
+        return;
+    }
+    for (name, what) in done {
+        host.ui.note(format!("{name}: {what}"));
+    }
+}
+
+async fn ask_to_stop(plane: &Plane, workload: &Workload) -> Result<()> {
+    let patch = json!({ "spec": { "stop": true } });
+    plane.patch(&workload.key, &patch).await?;
+    Ok(())
+}
+
+async fn wait_for(running: &Running, resources: &[String], wanted: WaitFor) -> Result<()> {
+    let args = WaitArgs {
+        resources: resources.to_vec(),
+        wanted,
+        timeout: None,
+    };
+    super::wait::settle(running, &args).await.map(|_| ())
+}
+
+/// Ends an object and makes one like it.
+async fn replace(plane: &Plane, key: &ObjectKey) -> Result<()> {
+    let mut changes = plane.watch(&[key.kind]);
+    let Some(old) = plane.get(key).await? else {
+        bail!(Problem::app(format!(
+            "`{}` is gone: somebody else has removed it",
+            key.name
+        )));
+    };
+    let uid = old.metadata().uid.clone();
+    plane.delete(key).await?;
+    let mut present: BTreeSet<String> = BTreeSet::new();
+    loop {
+        match changes.recv().await {
+            Some(Change::Removed(gone, of)) if gone == *key && of == uid => break,
+            Some(Change::Now(object)) if object.key() == *key => {
+                present.insert(object.metadata().uid.clone());
+            }
+            // It went between the look and the watch.
+            Some(Change::Listed) if !present.contains(&uid) => break,
+            Some(Change::Over) | None => bail!(Problem::app(format!(
+                "the app ended before `{}` was started again",
+                key.name
+            ))),
+            Some(_) => {}
+        }
+    }
+    plane.create(&fresh(old)).await?;
+    Ok(())
+}
+
+/// The same, as if nothing had happened yet.
+fn fresh(mut object: Object) -> Object {
+    let old = std::mem::take(object.metadata_mut());
+    *object.metadata_mut() = ObjectMeta {
+        name: old.name,
+        labels: old.labels,
+        annotations: old.annotations,
+        ..ObjectMeta::default()
+    };
+    object.set_status(None);
+    match &mut object {
+        Object::Container(container) => {
+            container.spec.start = true;
+            container.spec.stop = false;
+        }
+        Object::Executable(executable) => {
+            executable.spec.start = true;
+            executable.spec.stop = false;
+        }
+        _ => {}
+    }
+    object
+}
+
+/// Ends the app and waits until its process is gone.
+///
+/// # Errors
+/// It cannot be asked.
+pub(crate) async fn stop_app(running: Running) -> Result<()> {
+    running.plane.stop_everything().await?;
+    gone(&running.owner).await;
+    Ok(())
+}
+
+/// Waits until a process is gone.
+pub(crate) async fn gone(owner: &Owner) {
+    while owner.is_alive() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::running::workloads::samples;
+
+    #[test]
+    fn a_fresh_object_keeps_what_was_asked_for_and_nothing_else() {
+        let object = samples::process("api", |e| {
+            e.metadata.uid = "1".into();
+            e.metadata.resource_version = "7".into();
+            e.metadata.finalizers = vec!["ours".into()];
+            e.spec.args = vec!["--fast".into()];
+            e.spec.start = false;
+            e.spec.stop = true;
+            e.status.exit_code = Some(1);
+        });
+        let expected = samples::process("api", |e| e.spec.args = vec!["--fast".into()]);
+        assert_eq!(fresh(object), expected);
+    }
+}
