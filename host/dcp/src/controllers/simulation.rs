@@ -6,8 +6,12 @@
 //! after every step. A failure names its seed; `SEED=n` runs that one alone. Planted bugs show
 //! that the checks can fail.
 
+mod checks;
 mod driver;
+mod effects;
+mod plane;
 mod tables;
+mod users;
 mod world;
 
 use std::collections::BTreeSet;

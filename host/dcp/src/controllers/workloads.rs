@@ -264,6 +264,7 @@ impl Controllers {
         };
         if !std::mem::replace(&mut workload.told, true) {
             let resource = object.metadata().resource().to_owned();
+            let key = first_key(object);
             self.failures.send_modify(|all| {
                 all.push(Failure {
                     key,
