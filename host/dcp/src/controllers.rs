@@ -19,6 +19,7 @@ mod service;
 mod services;
 #[cfg(test)]
 mod simulation;
+mod succession;
 pub(crate) mod workload;
 mod workloads;
 
