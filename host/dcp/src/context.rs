@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::controllers::exec;
 use crate::controllers::workload::{Ended, Report};
 use crate::engine::Engine;
 use crate::logs::{Log, Logs, Redactor};
@@ -30,6 +31,10 @@ pub(crate) enum Message {
     Made(ObjectKey, Made),
     /// A network or volume is gone.
     Unmade(ObjectKey),
+    /// By the command of a `ContainerExec`.
+    Exec(ObjectKey, exec::Report),
+    /// Look at this one again.
+    Wake(ObjectKey),
 }
 
 /// How the making of a network or volume went.

@@ -8,12 +8,17 @@
 //! server, later) needs no other way in.
 
 mod containers;
+pub(crate) mod exec;
+mod execs;
 mod executables;
+mod garbage;
 pub(crate) mod gates;
 pub(crate) mod health;
 mod made;
 mod materials;
 mod queue;
+mod replica_sets;
+mod replicas;
 mod service;
 mod services;
 pub(crate) mod workload;
@@ -58,6 +63,9 @@ pub(crate) struct Controllers {
     served: BTreeMap<String, Served>,
     /// Who has to be looked at again when an object changes.
     dependents: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    execs: BTreeMap<ObjectKey, execs::Exec>,
+    sets: BTreeMap<ObjectKey, replicas::Facts>,
+    owned: garbage::Owned,
     idle: watch::Sender<Option<u64>>,
     failures: watch::Sender<Vec<Failure>>,
     stopping: watch::Receiver<u8>,
@@ -86,6 +94,9 @@ impl Controllers {
             materials: BTreeMap::new(),
             served: BTreeMap::new(),
             dependents: BTreeMap::new(),
+            execs: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            owned: garbage::Owned::default(),
             idle: shown.idle,
             failures: shown.failures,
             stopping,
@@ -154,12 +165,14 @@ impl Controllers {
     fn relist(&mut self) {
         let (objects, revision) = self.context.store.list();
         self.watcher = self.context.store.watch(revision);
+        self.recollect(&objects);
         for object in objects {
             self.link(&object);
             self.queue.add(object.key());
         }
-        let known = self.workloads.keys().chain(self.materials.keys()).cloned();
-        let known: Vec<ObjectKey> = known.collect();
+        let known = self.workloads.keys().chain(self.materials.keys());
+        let known = known.chain(self.execs.keys()).chain(self.sets.keys());
+        let known: Vec<ObjectKey> = known.cloned().collect();
         for key in known {
             self.queue.add(key);
         }
@@ -175,6 +188,7 @@ impl Controllers {
         }
         self.queue.add(key.clone());
         self.wake_dependents(&key);
+        self.collect(event);
         match event.object.as_ref() {
             Object::Endpoint(endpoint) => {
                 self.queue.add(ObjectKey::new(
@@ -240,6 +254,8 @@ impl Controllers {
             Message::Workload(key, report) => self.on_report(key, report),
             Message::Made(key, made) => self.on_made(&key, made),
             Message::Unmade(key) => self.on_unmade(&key),
+            Message::Exec(key, report) => self.on_exec(&key, report),
+            Message::Wake(key) => self.queue.add(key),
         }
     }
 
@@ -250,21 +266,18 @@ impl Controllers {
             Kind::Service => self.reconcile_service(&key.name),
             // Nothing but an address; the service has been told.
             Kind::Endpoint => {}
-            Kind::ExecutableReplicaSet
-            | Kind::ContainerExec
-            | Kind::ContainerNetworkConnection
-            | Kind::ContainerNetworkTunnelProxy => {}
+            Kind::ExecutableReplicaSet => self.reconcile_set(key),
+            Kind::ContainerExec => self.reconcile_exec(key),
+            Kind::ContainerNetworkConnection | Kind::ContainerNetworkTunnelProxy => {}
         }
     }
 
     /// While stopping: workloads go first, then what they used. True: nothing is left.
     fn sweep(&mut self) -> bool {
         let (objects, _) = self.context.store.list();
-        let is_workload =
-            |object: &Object| matches!(object.kind(), Kind::Executable | Kind::Container);
-        let workloads_left = objects.iter().any(|object| is_workload(object));
+        let first = objects.iter().map(|object| turn(object.kind())).min();
         for object in &objects {
-            let due = is_workload(object) || !workloads_left;
+            let due = Some(turn(object.kind())) == first;
             if due && object.metadata().deletion_timestamp.is_none() {
                 // It may have gone by itself.
                 let _ = self.context.store.delete(&object.key());
@@ -282,6 +295,7 @@ impl Controllers {
                 .values()
                 .all(|workload| !workload.facts.is_busy())
             && self.materials.values().all(|material| !material.is_busy())
+            && self.execs.values().all(|exec| !exec.is_busy())
     }
 
     fn add_finalizer(&self, key: &ObjectKey) {
@@ -306,6 +320,17 @@ impl Controllers {
     }
 }
 
+/// In which turn a kind goes when everything is stopped.
+fn turn(kind: Kind) -> u8 {
+    match kind {
+        // They live in, or make, what goes next.
+        Kind::ContainerExec | Kind::ExecutableReplicaSet => 0,
+        Kind::Executable | Kind::Container => 1,
+        Kind::ContainerNetworkConnection | Kind::ContainerNetworkTunnelProxy => 2,
+        Kind::ContainerNetwork | Kind::ContainerVolume | Kind::Service | Kind::Endpoint => 3,
+    }
+}
+
 /// Objects whose state decides about this one.
 fn dependencies(object: &Object) -> Vec<ObjectKey> {
     let (aspire, networks) = match object {
@@ -314,6 +339,10 @@ fn dependencies(object: &Object) -> Vec<ObjectKey> {
             container.spec.networks.as_deref().unwrap_or_default(),
         ),
         Object::Executable(executable) => (executable.spec.aspire.as_ref(), Default::default()),
+        Object::ContainerExec(exec) => {
+            let container = exec.spec.container_name.clone();
+            return vec![ObjectKey::new(Kind::Container, container)];
+        }
         _ => return Vec::new(),
     };
     let gates = aspire

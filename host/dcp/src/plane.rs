@@ -247,8 +247,9 @@ async fn supervise(
         }
     };
     // A last look: whatever carries our mark and belonged to no object any more.
-    let is_last = RUNS.fetch_sub(1, Ordering::SeqCst) == 1;
-    harvest::processes_of_this_run(&context, is_last).await;
+    RUNS.fetch_sub(1, Ordering::SeqCst);
+    let is_alone = || RUNS.load(Ordering::SeqCst) == 0;
+    harvest::processes_of_this_run(&context, is_alone).await;
     if let Err(error) = std::fs::remove_file(&journal) {
         tracing::warn!(path = %journal.display(), %error, "the journal stays");
     }

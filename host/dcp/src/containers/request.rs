@@ -82,6 +82,31 @@ fn networks(store: &Store, container: &Container) -> Vec<(String, Vec<String>)> 
     networks
 }
 
+/// Names of this machine on the container's networks: those of their tunnel proxies.
+fn hosts(store: &Store, container: &Container) -> Vec<(String, String)> {
+    let on = |name: &str| {
+        let networks = container.spec.networks.iter().flatten();
+        networks.into_iter().any(|network| network.name == name)
+    };
+    let mut hosts = Vec::new();
+    for object in store.list().0 {
+        let Object::ContainerNetworkTunnelProxy(proxy) = object.as_ref() else {
+            continue;
+        };
+        let name = &proxy.spec.container_network_name;
+        let key = aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, name.clone());
+        if on(name)
+            && let Ok(object) = store.get(&key)
+            && let Object::ContainerNetwork(network) = object.as_ref()
+            && let Some(gateway) = network.status.gateways.first()
+        {
+            let aliases = proxy.spec.aliases.iter();
+            hosts.extend(aliases.map(|alias| (alias.clone(), gateway.clone())));
+        }
+    }
+    hosts
+}
+
 /// The whole request.
 pub(super) async fn build(
     context: &Context,
@@ -150,6 +175,7 @@ pub(super) async fn build(
         labels,
         networks: networks(&context.store, container),
         ports: ports(container, aspire, dials),
+        hosts: hosts(&context.store, container),
         mounts,
         files,
         user: aspire.user.clone(),

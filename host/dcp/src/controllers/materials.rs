@@ -278,6 +278,7 @@ async fn try_make(
             let request = NetworkRequest {
                 name: name.clone(),
                 labels,
+                ipv6: spec.ipv6,
             };
             let _turn = engine.turn().await;
             let made = within(LIMIT, engine.raw().ensure_network(&request)).await?;

@@ -21,7 +21,7 @@ use crate::probes;
 pub(super) struct Workload {
     pub(super) facts: Facts,
     cancel: watch::Sender<bool>,
-    slot: Slot,
+    pub(super) slot: Slot,
     probes: Vec<AbortHandle>,
     endpoints: Vec<ObjectKey>,
     told: bool,
@@ -334,7 +334,7 @@ impl Controllers {
     }
 }
 
-fn owner(object: &Object) -> OwnerReference {
+pub(super) fn owner(object: &Object) -> OwnerReference {
     OwnerReference {
         api_version: format!("{GROUP}/{VERSION}"),
         kind: format!("{:?}", object.kind()),

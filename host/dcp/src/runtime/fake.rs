@@ -15,12 +15,15 @@ use tokio::sync::watch;
 
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
-    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputStream, Progress,
+    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
+    Progress, RunRequest,
 };
 
 /// A container of the fake.
 #[derive(Debug, Clone)]
 pub struct FakeContainer {
+    /// Id.
+    pub id: String,
     /// What was asked for.
     pub request: ContainerRequest,
     /// `created`, `running` or `exited`.
@@ -31,16 +34,27 @@ pub struct FakeContainer {
     pub output: Vec<(OutputStream, Bytes)>,
 }
 
+#[derive(Debug, Clone, Default)]
+struct FakeNetwork {
+    labels: BTreeMap<String, String>,
+    ipv6: bool,
+    /// Names by container id.
+    members: BTreeMap<String, Vec<String>>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     containers: BTreeMap<String, FakeContainer>,
-    networks: BTreeMap<String, BTreeMap<String, String>>,
+    networks: BTreeMap<String, FakeNetwork>,
     volumes: BTreeMap<String, BTreeMap<String, String>>,
     images: Vec<String>,
     faults: BTreeMap<&'static str, VecDeque<EngineError>>,
     calls: Vec<String>,
     events: Vec<EngineEvent>,
     execs: BTreeMap<String, i64>,
+    hanging: Vec<String>,
+    runs: Vec<(String, RunRequest)>,
+    builds: Vec<BuildRequest>,
     down: bool,
     broken_streams: u64,
     stubborn: bool,
@@ -116,6 +130,36 @@ impl FakeEngine {
         self.change(|state| state.execs.insert(program.to_owned(), code));
     }
 
+    /// A command in a container doesn't end by itself.
+    pub fn set_hanging(&self, program: &str) {
+        self.change(|state| state.hanging.push(program.to_owned()));
+    }
+
+    /// Every command that was run in a container, with its id.
+    pub fn runs(&self) -> Vec<(String, RunRequest)> {
+        self.state().runs.clone()
+    }
+
+    /// Every build that was asked for.
+    pub fn builds(&self) -> Vec<BuildRequest> {
+        self.state().builds.clone()
+    }
+
+    /// Names by container id on a network; none: there is no such network.
+    pub fn members(&self, network: &str) -> Option<BTreeMap<String, Vec<String>>> {
+        Some(self.state().networks.get(network)?.members.clone())
+    }
+
+    /// A network that is there from before, with containers on it.
+    pub fn put_network(&self, name: &str, members: &[&str]) {
+        let members = members.iter().map(|id| ((*id).to_owned(), Vec::new()));
+        let network = FakeNetwork {
+            members: members.collect(),
+            ..FakeNetwork::default()
+        };
+        self.change(|state| state.networks.insert(name.to_owned(), network));
+    }
+
     /// The streams of events break off.
     pub fn break_streams(&self) {
         self.change(|state| state.broken_streams += 1);
@@ -173,12 +217,16 @@ impl FakeEngine {
             ..ContainerRequest::default()
         };
         let container = FakeContainer {
+            id: id.to_owned(),
             request,
             state: "running",
             exit_code: None,
             output: Vec::new(),
         };
-        self.change(|state| state.containers.insert(id.to_owned(), container));
+        self.change(|state| {
+            state.containers.insert(id.to_owned(), container);
+            state.event(id, "start", None);
+        });
     }
 
     fn call<'a, T: Send + 'a>(
@@ -212,7 +260,28 @@ fn unreachable() -> EngineError {
     }
 }
 
+impl FakeNetwork {
+    fn info(&self, name: &str) -> NetworkInfo {
+        NetworkInfo {
+            id: name.to_owned(),
+            driver: "bridge".to_owned(),
+            ipv6: self.ipv6,
+            subnets: vec!["127.77.0.0/16".to_owned()],
+            // Every address of 127.0.0.0/8 is this machine's.
+            gateways: vec!["127.77.0.1".to_owned()],
+            labels: self.labels.clone(),
+            containers: self.members.keys().cloned().collect(),
+        }
+    }
+}
+
 impl State {
+    fn network(&mut self, name: &str) -> Result<&mut FakeNetwork, EngineError> {
+        self.networks
+            .get_mut(name)
+            .ok_or_else(|| EngineError::NotFound(format!("network {name}")))
+    }
+
     fn container(&mut self, id: &str) -> Result<&mut FakeContainer, EngineError> {
         let id = match self
             .containers
@@ -288,7 +357,10 @@ impl ContainerEngine for FakeEngine {
         progress: Progress<'a>,
     ) -> BoxFuture<'a, Result<(), EngineError>> {
         progress("step 1");
-        self.call("build", &request.tag, |_| Ok(()))
+        self.call("build", &request.tag, |state| {
+            state.builds.push(request.clone());
+            Ok(())
+        })
     }
 
     fn ensure_network<'a>(
@@ -296,14 +368,49 @@ impl ContainerEngine for FakeEngine {
         request: &'a NetworkRequest,
     ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
         self.call("ensure_network", &request.name, |state| {
-            state
+            let network = state
                 .networks
-                .insert(request.name.clone(), request.labels.clone());
-            // Every address of 127.0.0.0/8 is this machine's.
-            Ok(NetworkInfo {
-                id: request.name.clone(),
-                gateways: vec!["127.77.0.1".to_owned()],
-            })
+                .entry(request.name.clone())
+                .or_insert_with(|| FakeNetwork {
+                    labels: request.labels.clone(),
+                    ipv6: request.ipv6,
+                    ..FakeNetwork::default()
+                });
+            Ok(network.info(&request.name))
+        })
+    }
+
+    fn inspect_network<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
+        self.call("inspect_network", id, |state| {
+            Ok(state.network(id)?.info(id))
+        })
+    }
+
+    fn connect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("connect", network, |state| {
+            state.container(container)?;
+            let members = &mut state.network(network)?.members;
+            members.insert(container.to_owned(), names.to_vec());
+            Ok(())
+        })
+    }
+
+    fn disconnect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("disconnect", network, |state| {
+            state.network(network)?.members.remove(container);
+            Ok(())
         })
     }
 
@@ -339,12 +446,22 @@ impl ContainerEngine for FakeEngine {
         self.call("create", &request.name, |state| {
             let id = format!("id-{}", request.name);
             let container = FakeContainer {
+                id: id.clone(),
                 request: request.clone(),
                 state: "created",
                 exit_code: None,
                 output: Vec::new(),
             };
+            if state.container(&request.name).is_ok() {
+                let text = format!("the name {} is in use", request.name);
+                return Err(EngineError::Other(text));
+            }
             state.containers.insert(id.clone(), container);
+            for (network, names) in &request.networks {
+                if let Some(network) = state.networks.get_mut(network) {
+                    network.members.insert(id.clone(), names.clone());
+                }
+            }
             Ok(id)
         })
     }
@@ -360,6 +477,7 @@ impl ContainerEngine for FakeEngine {
     fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Inspection, EngineError>> {
         self.call("inspect", id, |state| {
             let found = state.container(id)?;
+            let id = found.id.clone();
             let ports = found.request.ports.iter().map(|port| {
                 let number = port
                     .host_port
@@ -368,7 +486,7 @@ impl ContainerEngine for FakeEngine {
             });
             let networks = found.request.networks.iter();
             Ok(Inspection {
-                id: format!("id-{}", found.request.name),
+                id,
                 name: found.request.name.clone(),
                 state: found.state.to_owned(),
                 exit_code: found.exit_code,
@@ -402,6 +520,9 @@ impl ContainerEngine for FakeEngine {
         self.call("remove", id, |state| {
             state.end(id, 137, false);
             state.containers.remove(id);
+            for network in state.networks.values_mut() {
+                network.members.remove(id);
+            }
             state.event(id, "destroy", None);
             Ok(())
         })
@@ -445,6 +566,37 @@ impl ContainerEngine for FakeEngine {
                 output: format!("{program} says {exit_code}\n"),
             })
         })
+    }
+
+    fn run<'a>(
+        &'a self,
+        id: &'a str,
+        request: &'a RunRequest,
+        output: OutputSink<'a>,
+        mut end: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, Result<i64, EngineError>> {
+        let called = self.call("run", id, |state| {
+            state.container(id)?;
+            state.runs.push((id.to_owned(), request.clone()));
+            let program = request.command.first().cloned().unwrap_or_default();
+            let code = state.execs.get(&program).copied().unwrap_or(0);
+            let hangs = state.hanging.contains(&program);
+            Ok((program, code, hangs))
+        });
+        async move {
+            let (program, code, hangs) = called.await?;
+            output(
+                OutputStream::Stdout,
+                format!("{program} begins\n").as_bytes(),
+            );
+            if hangs {
+                let _ = end.wait_for(|end| *end).await;
+                return Ok(143);
+            }
+            output(OutputStream::Stderr, b"an error");
+            Ok(code)
+        }
+        .boxed()
     }
 
     fn events<'a>(
@@ -501,7 +653,7 @@ impl ContainerEngine for FakeEngine {
             let networks = state
                 .networks
                 .iter()
-                .map(|(name, labels)| leftover("network", name, name, labels));
+                .map(|(name, found)| leftover("network", name, name, &found.labels));
             let volumes = state
                 .volumes
                 .iter()

@@ -71,6 +71,7 @@ async fn images_are_built_from_a_folder() {
         args: BTreeMap::from([("WHO".to_owned(), "us".to_owned())]),
         tag: format!("standin.local/{}:1", bench.name("image")),
         labels: bench.labels(),
+        ..BuildRequest::default()
     };
     bench.engine.build(&request, &progress).await.unwrap();
     let told = std::mem::take(&mut *lines.lock().unwrap());

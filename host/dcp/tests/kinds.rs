@@ -1,0 +1,16 @@
+//! The kinds around processes and containers, through the public interface on the fake engine.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, and a failure must end them"
+)]
+
+#[path = "kinds/common.rs"]
+mod common;
+#[path = "kinds/execs.rs"]
+mod execs;
+#[path = "kinds/owners.rs"]
+mod owners;
+#[path = "kinds/sets.rs"]
+mod sets;
+mod support;
