@@ -14,6 +14,8 @@ mod executables;
 mod garbage;
 pub(crate) mod gates;
 pub(crate) mod health;
+pub(crate) mod link;
+mod links;
 mod made;
 mod materials;
 mod queue;
@@ -66,6 +68,7 @@ pub(crate) struct Controllers {
     execs: BTreeMap<ObjectKey, execs::Exec>,
     sets: BTreeMap<ObjectKey, replicas::Facts>,
     owned: garbage::Owned,
+    links: links::Links,
     idle: watch::Sender<Option<u64>>,
     failures: watch::Sender<Vec<Failure>>,
     stopping: watch::Receiver<u8>,
@@ -97,6 +100,7 @@ impl Controllers {
             execs: BTreeMap::new(),
             sets: BTreeMap::new(),
             owned: garbage::Owned::default(),
+            links: links::Links::default(),
             idle: shown.idle,
             failures: shown.failures,
             stopping,
@@ -189,6 +193,7 @@ impl Controllers {
         self.queue.add(key.clone());
         self.wake_dependents(&key);
         self.collect(event);
+        self.notice_links(event);
         match event.object.as_ref() {
             Object::Endpoint(endpoint) => {
                 self.queue.add(ObjectKey::new(
@@ -255,7 +260,14 @@ impl Controllers {
             Message::Made(key, made) => self.on_made(&key, made),
             Message::Unmade(key) => self.on_unmade(&key),
             Message::Exec(key, report) => self.on_exec(&key, report),
-            Message::Wake(key) => self.queue.add(key),
+            Message::Wake(key) => {
+                if key == links::everything() {
+                    self.retry_links();
+                }
+                self.queue.add(key);
+            }
+            Message::Looked(key, found) => self.on_looked(&key, found),
+            Message::Linked(place, result) => self.on_linked(&place, result),
         }
     }
 
@@ -268,7 +280,8 @@ impl Controllers {
             Kind::Endpoint => {}
             Kind::ExecutableReplicaSet => self.reconcile_set(key),
             Kind::ContainerExec => self.reconcile_exec(key),
-            Kind::ContainerNetworkConnection | Kind::ContainerNetworkTunnelProxy => {}
+            Kind::ContainerNetworkConnection => self.reconcile_links(),
+            Kind::ContainerNetworkTunnelProxy => {}
         }
     }
 
@@ -296,6 +309,7 @@ impl Controllers {
                 .all(|workload| !workload.facts.is_busy())
             && self.materials.values().all(|material| !material.is_busy())
             && self.execs.values().all(|exec| !exec.is_busy())
+            && !self.links.is_busy()
     }
 
     fn add_finalizer(&self, key: &ObjectKey) {

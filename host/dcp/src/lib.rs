@@ -56,6 +56,7 @@ mod relay;
 pub mod runtime;
 mod secrets;
 mod services;
+pub mod state;
 pub mod store;
 mod tasks;
 mod templates;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::containers::ContainerBook;
 use crate::context::Context;
 use crate::controllers::{Controllers, Failure, Shown};
 use crate::engine::Engine;
@@ -20,6 +21,7 @@ use crate::processes::spawner::Spawner;
 use crate::processes::tree::Scanner;
 use crate::records::Journal;
 use crate::services::ServiceBook;
+use crate::state::State;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::{harvest, identity, os};
@@ -94,11 +96,13 @@ impl ControlPlane {
         let (messages, inbox) = mpsc::unbounded_channel();
         let engine = config.engine.clone().map(Engine::new);
         let context = Arc::new(Context {
+            state: State::new(config.shared_folder.clone()),
             memory: PortMemory::open(state.join("ports.json")),
             store: Arc::new(Store::default()),
             logs: Arc::new(logs),
             redactor,
             book: ServiceBook::default(),
+            containers: ContainerBook::default(),
             spawner: Spawner::new(journal)?,
             scanner: Scanner::default(),
             engine,

@@ -9,6 +9,10 @@
 mod common;
 #[path = "kinds/execs.rs"]
 mod execs;
+#[path = "kinds/modes.rs"]
+mod modes;
+#[path = "kinds/networks.rs"]
+mod networks;
 #[path = "kinds/owners.rs"]
 mod owners;
 #[path = "kinds/sets.rs"]

@@ -88,10 +88,12 @@ impl Controllers {
         } else {
             Vec::new()
         };
+        let page = self.context.containers.page(key);
         let facts = &workload.facts;
         let written = self.context.store.modify(key, |object| match object {
             Object::Container(container) => {
-                container.status = containers::status(facts, waiting, &container.spec);
+                let status = containers::status(facts, waiting, &container.spec);
+                container.status = containers::shown(page, status);
             }
             Object::Executable(executable) => {
                 executable.status = executables::status(facts, waiting, &executable.spec);
