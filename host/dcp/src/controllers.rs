@@ -23,6 +23,8 @@ mod replica_sets;
 mod replicas;
 mod service;
 mod services;
+mod tunnel;
+mod tunnels;
 pub(crate) mod workload;
 mod workloads;
 
@@ -69,6 +71,7 @@ pub(crate) struct Controllers {
     sets: BTreeMap<ObjectKey, replicas::Facts>,
     owned: garbage::Owned,
     links: links::Links,
+    tunnels: tunnels::Tunnels,
     idle: watch::Sender<Option<u64>>,
     failures: watch::Sender<Vec<Failure>>,
     stopping: watch::Receiver<u8>,
@@ -101,6 +104,7 @@ impl Controllers {
             sets: BTreeMap::new(),
             owned: garbage::Owned::default(),
             links: links::Links::default(),
+            tunnels: tunnels::Tunnels::default(),
             idle: shown.idle,
             failures: shown.failures,
             stopping,
@@ -187,7 +191,8 @@ impl Controllers {
 
     fn on_event(&mut self, event: &Event) {
         let key = event.object.key();
-        if event.kind == EventKind::Added {
+        let is_proxy = key.kind == Kind::ContainerNetworkTunnelProxy;
+        if event.kind == EventKind::Added || is_proxy {
             self.link(&event.object);
         }
         self.queue.add(key.clone());
@@ -264,6 +269,9 @@ impl Controllers {
                 if key == links::everything() {
                     self.retry_links();
                 }
+                if key.kind == Kind::Service {
+                    self.retry_service(&key);
+                }
                 self.queue.add(key);
             }
             Message::Looked(key, found) => self.on_looked(&key, found),
@@ -281,7 +289,7 @@ impl Controllers {
             Kind::ExecutableReplicaSet => self.reconcile_set(key),
             Kind::ContainerExec => self.reconcile_exec(key),
             Kind::ContainerNetworkConnection => self.reconcile_links(),
-            Kind::ContainerNetworkTunnelProxy => {}
+            Kind::ContainerNetworkTunnelProxy => self.reconcile_proxy(key),
         }
     }
 
@@ -353,6 +361,14 @@ fn dependencies(object: &Object) -> Vec<ObjectKey> {
             container.spec.networks.as_deref().unwrap_or_default(),
         ),
         Object::Executable(executable) => (executable.spec.aspire.as_ref(), Default::default()),
+        Object::ContainerNetworkTunnelProxy(proxy) => {
+            let services = proxy.spec.tunnels.iter();
+            let services = services
+                .map(|tunnel| ObjectKey::new(Kind::Service, tunnel.server_service_name.clone()));
+            let network = proxy.spec.container_network_name.clone();
+            let network = ObjectKey::new(Kind::ContainerNetwork, network);
+            return services.chain([network]).collect();
+        }
         Object::ContainerExec(exec) => {
             let container = exec.spec.container_name.clone();
             return vec![ObjectKey::new(Kind::Container, container)];

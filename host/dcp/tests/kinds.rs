@@ -15,6 +15,8 @@ mod modes;
 mod networks;
 #[path = "kinds/owners.rs"]
 mod owners;
+#[path = "kinds/services.rs"]
+mod services;
 #[path = "kinds/sets.rs"]
 mod sets;
 mod support;
