@@ -3,6 +3,8 @@
 
 #[path = "engine/images.rs"]
 mod images;
+#[path = "engine/kinds.rs"]
+mod kinds;
 #[path = "engine/support.rs"]
 mod support;
 

@@ -3,6 +3,8 @@
 //! Containers are entries of a table; a test ends them, lets them talk, takes the engine down or
 //! makes the next call of a kind fail.
 
+mod state;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 
+use self::state::{FakeNetwork, State};
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
     ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
@@ -32,32 +35,6 @@ pub struct FakeContainer {
     pub exit_code: Option<i32>,
     /// What it said.
     pub output: Vec<(OutputStream, Bytes)>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct FakeNetwork {
-    labels: BTreeMap<String, String>,
-    ipv6: bool,
-    /// Names by container id.
-    members: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    containers: BTreeMap<String, FakeContainer>,
-    networks: BTreeMap<String, FakeNetwork>,
-    volumes: BTreeMap<String, BTreeMap<String, String>>,
-    images: Vec<String>,
-    faults: BTreeMap<&'static str, VecDeque<EngineError>>,
-    calls: Vec<String>,
-    events: Vec<EngineEvent>,
-    execs: BTreeMap<String, i64>,
-    hanging: Vec<String>,
-    runs: Vec<(String, RunRequest)>,
-    builds: Vec<BuildRequest>,
-    down: bool,
-    broken_streams: u64,
-    stubborn: bool,
 }
 
 /// The engine.
@@ -257,65 +234,6 @@ fn unreachable() -> EngineError {
     EngineError::Unreachable {
         address: "fake".to_owned(),
         cause: "it is down".to_owned(),
-    }
-}
-
-impl FakeNetwork {
-    fn info(&self, name: &str) -> NetworkInfo {
-        NetworkInfo {
-            id: name.to_owned(),
-            driver: "bridge".to_owned(),
-            ipv6: self.ipv6,
-            subnets: vec!["127.77.0.0/16".to_owned()],
-            // Every address of 127.0.0.0/8 is this machine's.
-            gateways: vec!["127.77.0.1".to_owned()],
-            labels: self.labels.clone(),
-            containers: self.members.keys().cloned().collect(),
-        }
-    }
-}
-
-impl State {
-    fn network(&mut self, name: &str) -> Result<&mut FakeNetwork, EngineError> {
-        self.networks
-            .get_mut(name)
-            .ok_or_else(|| EngineError::NotFound(format!("network {name}")))
-    }
-
-    fn container(&mut self, id: &str) -> Result<&mut FakeContainer, EngineError> {
-        let id = match self
-            .containers
-            .iter()
-            .find(|(_, found)| found.request.name == id)
-        {
-            Some((id, _)) => id.clone(),
-            None => id.to_owned(),
-        };
-        self.containers
-            .get_mut(&id)
-            .ok_or(EngineError::NotFound(id))
-    }
-
-    fn end(&mut self, id: &str, code: i32, silently: bool) {
-        if let Some(container) = self.containers.get_mut(id)
-            && container.state == "running"
-        {
-            container.state = "exited";
-            container.exit_code = Some(code);
-            if !silently {
-                self.event(id, "die", Some(code));
-            }
-        }
-    }
-
-    fn event(&mut self, id: &str, action: &str, exit_code: Option<i32>) {
-        self.events.push(EngineEvent {
-            container_id: id.to_owned(),
-            action: action.to_owned(),
-            exit_code,
-            // Later than any clock, so that nothing is thought to have happened before.
-            time_nano: i64::MAX - 1_000_000 + i64::try_from(self.events.len()).unwrap_or(0),
-        });
     }
 }
 
