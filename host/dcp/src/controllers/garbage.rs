@@ -44,8 +44,8 @@ impl Owned {
 }
 
 fn key_of(owner: &OwnerReference) -> Option<ObjectKey> {
-    let kinds = Kind::ALL.iter().copied();
-    let kind = kinds.filter(|kind| kind.name() == owner.kind).next_back()?;
+    let mut kinds = Kind::ALL.iter().copied();
+    let kind = kinds.find(|kind| kind.name() == owner.kind)?;
     Some(ObjectKey::new(kind, owner.name.clone()))
 }
 

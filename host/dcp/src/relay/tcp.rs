@@ -96,7 +96,7 @@ impl Early {
                 Err(_) => return,
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn hand_over(self, server: &mut TcpStream) -> io::Result<()> {
