@@ -264,6 +264,7 @@ async fn raw_containers(engine: &DockerEngine, round: usize) -> f64 {
     let network = NetworkRequest {
         name: name.clone(),
         labels: BTreeMap::new(),
+        ..NetworkRequest::default()
     };
     let network = engine.ensure_network(&network).await.unwrap();
     let all = (0..10).map(|number| {

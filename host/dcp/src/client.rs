@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aspire_api::{Kind, Object, ObjectKey};
 
-use crate::store::{Event, Gone, Store, StoreError, Watcher};
+use crate::store::{Event, Gone, Propagation, Store, StoreError, Watcher};
 
 /// A client of the control plane; cheap to clone.
 #[derive(Debug, Clone)]
@@ -56,6 +56,18 @@ impl Client {
     /// It doesn't exist.
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         self.store.delete(key)
+    }
+
+    /// The same, saying what becomes of its dependents.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub async fn delete_with(
+        &self,
+        key: &ObjectKey,
+        propagation: Propagation,
+    ) -> Result<(), StoreError> {
+        self.store.delete_with(key, propagation)
     }
 
     /// Everything that happens after a revision; 0: from the beginning.

@@ -29,6 +29,8 @@ pub struct Config {
     /// `files/OBJECT/…` (private files, which may contain secrets; gone with the workload). Where
     /// processes run as another user, that user has to be able to pass through to it.
     pub data_folder: PathBuf,
+    /// Folder in the user's data that all apps share: leases, and records of what is kept.
+    pub shared_folder: PathBuf,
     /// What runs containers; none: containers fail to start and say so.
     pub engine: Option<Arc<dyn ContainerEngine>>,
     /// Where secret values come from.
@@ -55,13 +57,15 @@ impl Config {
         state_folder: impl Into<PathBuf>,
         data_folder: impl Into<PathBuf>,
     ) -> Self {
+        let data_folder = data_folder.into();
         Self {
+            shared_folder: data_folder.join("shared"),
             app: app.into(),
             instance: instance.into(),
             run: Self::new_run(),
             app_folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             state_folder: state_folder.into(),
-            data_folder: data_folder.into(),
+            data_folder,
             engine: None,
             secrets: Arc::new(NoSecrets),
             redactions: Vec::new(),

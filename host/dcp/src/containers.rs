@@ -2,12 +2,15 @@
 //!
 //! Knows how a container is made from an object. Doesn't know states, gates or probes.
 
+mod adopt;
+mod book;
 mod end;
 mod events;
 mod files;
 mod image;
 pub(crate) mod launch;
+mod lifecycle;
 mod request;
 
+pub(crate) use book::{ContainerBook, Page};
 pub(crate) use events::{Happening, Hub};
-pub(crate) use request::is_persistent;

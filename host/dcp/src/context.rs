@@ -9,14 +9,18 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::containers::ContainerBook;
 use crate::controllers::workload::{Ended, Report};
+use crate::controllers::{exec, link};
 use crate::engine::Engine;
 use crate::logs::{Log, Logs, Redactor};
 use crate::ports::PortMemory;
 use crate::processes::launch::Process;
 use crate::processes::spawner::Spawner;
 use crate::processes::tree::Scanner;
+use crate::runtime::NetworkInfo;
 use crate::services::ServiceBook;
+use crate::state::{Record, State};
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::templates::{Scope, Viewpoint};
@@ -28,21 +32,27 @@ pub(crate) enum Message {
     Workload(ObjectKey, Report),
     /// A network or volume was made, or not: status, problem, or failure for good.
     Made(ObjectKey, Made),
+    /// A network was looked at again; none: it could not be.
+    Looked(ObjectKey, Option<NetworkInfo>),
+    /// A container was put on a network or taken off it, or could not be.
+    Linked(link::Place, Result<(), String>),
     /// A network or volume is gone.
     Unmade(ObjectKey),
+    /// By the command of a `ContainerExec`.
+    Exec(ObjectKey, exec::Report),
+    /// Look at this one again.
+    Wake(ObjectKey),
 }
 
 /// How the making of a network or volume went.
 #[derive(Debug)]
 pub(crate) enum Made {
-    /// It is there: id, name and gateways (networks only).
-    Ready {
-        id: String,
-        name: String,
-        gateways: Vec<String>,
-    },
+    /// It is there, under this name.
+    Ready(String, NetworkInfo),
     /// Not now; it is tried again.
     Later(String),
+    /// Somebody else is to make it, and hasn't yet.
+    Missing(String),
     /// Never.
     Failed(String),
 }
@@ -73,7 +83,9 @@ pub(crate) struct Context {
     pub(crate) logs: Arc<Logs>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) book: ServiceBook,
+    pub(crate) containers: ContainerBook,
     pub(crate) memory: PortMemory,
+    pub(crate) state: State,
     pub(crate) spawner: Spawner,
     pub(crate) scanner: Scanner,
     pub(crate) engine: Option<Engine>,
@@ -157,6 +169,25 @@ impl Context {
             data: process.then(|| self.config.data_folder.join("data").join(first)),
             files: process.then(|| self.config.data_folder.join("files").join(name)),
             waiting,
+        }
+    }
+
+    /// Remembers a resource that outlasts the run. Not being able to is told, and no more: it is
+    /// found by its name, too.
+    pub(crate) async fn remember(&self, kind: &str, name: &str, id: &str) {
+        let record = Record {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            id: id.to_owned(),
+            app: self.config.app.clone(),
+            instance: self.config.instance.clone(),
+            owner: crate::identity::Creator::myself().to_string(),
+            at: Timestamp::now().seconds(),
+        };
+        let state = self.state.clone();
+        let written = tokio::task::spawn_blocking(move || state.put(&record)).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(%error, kind, name, "it is not recorded");
         }
     }
 

@@ -8,18 +8,27 @@
 //! server, later) needs no other way in.
 
 mod containers;
+pub(crate) mod exec;
+mod execs;
 mod executables;
+mod garbage;
 pub(crate) mod gates;
 pub(crate) mod health;
+pub(crate) mod link;
+mod links;
 mod made;
 mod materials;
 mod queue;
+mod replica_sets;
+mod replicas;
 mod restart;
 mod service;
 mod services;
 #[cfg(test)]
 mod simulation;
 mod succession;
+mod tunnel;
+mod tunnels;
 pub(crate) mod workload;
 mod workloads;
 
@@ -66,6 +75,11 @@ pub(crate) struct Controllers {
     /// By the object that a workload began with: how often it was started again, and the object
     /// that it goes on in.
     lineages: BTreeMap<ObjectKey, (u32, ObjectKey)>,
+    execs: BTreeMap<ObjectKey, execs::Exec>,
+    sets: BTreeMap<ObjectKey, replicas::Facts>,
+    owned: garbage::Owned,
+    links: links::Links,
+    tunnels: tunnels::Tunnels,
     idle: watch::Sender<Option<u64>>,
     failures: watch::Sender<Vec<Failure>>,
     stopping: watch::Receiver<u8>,
@@ -95,6 +109,11 @@ impl Controllers {
             served: BTreeMap::new(),
             dependents: BTreeMap::new(),
             lineages: BTreeMap::new(),
+            execs: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            owned: garbage::Owned::default(),
+            links: links::Links::default(),
+            tunnels: tunnels::Tunnels::default(),
             idle: shown.idle,
             failures: shown.failures,
             stopping,
@@ -163,12 +182,14 @@ impl Controllers {
     fn relist(&mut self) {
         let (objects, revision) = self.context.store.list();
         self.watcher = self.context.store.watch(revision);
+        self.recollect(&objects);
         for object in objects {
             self.link(&object);
             self.queue.add(object.key());
         }
-        let known = self.workloads.keys().chain(self.materials.keys()).cloned();
-        let known: Vec<ObjectKey> = known.collect();
+        let known = self.workloads.keys().chain(self.materials.keys());
+        let known = known.chain(self.execs.keys()).chain(self.sets.keys());
+        let known: Vec<ObjectKey> = known.cloned().collect();
         for key in known {
             self.queue.add(key);
         }
@@ -179,11 +200,14 @@ impl Controllers {
 
     fn on_event(&mut self, event: &Event) {
         let key = event.object.key();
-        if event.kind == EventKind::Added {
+        let is_proxy = key.kind == Kind::ContainerNetworkTunnelProxy;
+        if event.kind == EventKind::Added || is_proxy {
             self.link(&event.object);
         }
         self.queue.add(key.clone());
         self.wake_dependents(&first_key(&event.object));
+        self.collect(event);
+        self.notice_links(event);
         match event.object.as_ref() {
             Object::Endpoint(endpoint) => {
                 self.queue.add(ObjectKey::new(
@@ -271,6 +295,18 @@ impl Controllers {
             Message::Workload(key, report) => self.on_report(key, report),
             Message::Made(key, made) => self.on_made(&key, made),
             Message::Unmade(key) => self.on_unmade(&key),
+            Message::Exec(key, report) => self.on_exec(&key, report),
+            Message::Wake(key) => {
+                if key == links::everything() {
+                    self.retry_links();
+                }
+                if key.kind == Kind::Service {
+                    self.retry_service(&key);
+                }
+                self.queue.add(key);
+            }
+            Message::Looked(key, found) => self.on_looked(&key, found),
+            Message::Linked(place, result) => self.on_linked(&place, result),
         }
     }
 
@@ -281,21 +317,19 @@ impl Controllers {
             Kind::Service => self.reconcile_service(&key.name),
             // Nothing but an address; the service has been told.
             Kind::Endpoint => {}
-            Kind::ExecutableReplicaSet
-            | Kind::ContainerExec
-            | Kind::ContainerNetworkConnection
-            | Kind::ContainerNetworkTunnelProxy => {}
+            Kind::ExecutableReplicaSet => self.reconcile_set(key),
+            Kind::ContainerExec => self.reconcile_exec(key),
+            Kind::ContainerNetworkConnection => self.reconcile_links(),
+            Kind::ContainerNetworkTunnelProxy => self.reconcile_proxy(key),
         }
     }
 
     /// While stopping: workloads go first, then what they used. True: nothing is left.
     fn sweep(&mut self) -> bool {
         let (objects, _) = self.context.store.list();
-        let is_workload =
-            |object: &Object| matches!(object.kind(), Kind::Executable | Kind::Container);
-        let workloads_left = objects.iter().any(|object| is_workload(object));
+        let first = objects.iter().map(|object| turn(object.kind())).min();
         for object in &objects {
-            let due = is_workload(object) || !workloads_left;
+            let due = Some(turn(object.kind())) == first;
             if due && object.metadata().deletion_timestamp.is_none() {
                 // It may have gone by itself.
                 let _ = self.context.store.delete(&object.key());
@@ -313,6 +347,8 @@ impl Controllers {
                 .values()
                 .all(|workload| !workload.facts.is_busy())
             && self.materials.values().all(|material| !material.is_busy())
+            && self.execs.values().all(|exec| !exec.is_busy())
+            && !self.links.is_busy()
     }
 
     fn add_finalizer(&self, key: &ObjectKey) {
@@ -337,6 +373,17 @@ impl Controllers {
     }
 }
 
+/// In which turn a kind goes when everything is stopped.
+fn turn(kind: Kind) -> u8 {
+    match kind {
+        // They live in, or make, what goes next.
+        Kind::ContainerExec | Kind::ExecutableReplicaSet => 0,
+        Kind::Executable | Kind::Container => 1,
+        Kind::ContainerNetworkConnection | Kind::ContainerNetworkTunnelProxy => 2,
+        Kind::ContainerNetwork | Kind::ContainerVolume | Kind::Service | Kind::Endpoint => 3,
+    }
+}
+
 /// Objects whose state decides about this one.
 fn dependencies(object: &Object) -> Vec<ObjectKey> {
     let (aspire, networks) = match object {
@@ -345,6 +392,18 @@ fn dependencies(object: &Object) -> Vec<ObjectKey> {
             container.spec.networks.as_deref().unwrap_or_default(),
         ),
         Object::Executable(executable) => (executable.spec.aspire.as_ref(), Default::default()),
+        Object::ContainerNetworkTunnelProxy(proxy) => {
+            let services = proxy.spec.tunnels.iter();
+            let services = services
+                .map(|tunnel| ObjectKey::new(Kind::Service, tunnel.server_service_name.clone()));
+            let network = proxy.spec.container_network_name.clone();
+            let network = ObjectKey::new(Kind::ContainerNetwork, network);
+            return services.chain([network]).collect();
+        }
+        Object::ContainerExec(exec) => {
+            let container = exec.spec.container_name.clone();
+            return vec![ObjectKey::new(Kind::Container, container)];
+        }
         _ => return Vec::new(),
     };
     let gates = aspire

@@ -208,9 +208,9 @@ async fn remove(engine: &Engine, found: Vec<Leftover>) -> bool {
     clean
 }
 
-/// Ends every process that carries this run's mark, and, with the last run of this program, every
+/// Ends every process that carries this run's mark, and, while this program has no other run, every
 /// orphan that came to us.
-pub(crate) async fn processes_of_this_run(context: &Context, is_last: bool) {
+pub(crate) async fn processes_of_this_run(context: &Context, is_alone: impl Fn() -> bool) {
     for _ in 0..ROUNDS {
         let snapshot = context.scanner.snapshot().await;
         let mut ours = snapshot.marked(|marks| {
@@ -218,7 +218,8 @@ pub(crate) async fn processes_of_this_run(context: &Context, is_last: bool) {
                 .get(RUN_VARIABLE)
                 .is_some_and(|run| *run == context.config.run)
         });
-        if is_last {
+        // Asked after looking: what a run that begins meanwhile starts is not in the picture.
+        if is_alone() {
             ours.extend(snapshot.adopted());
         }
         let family = snapshot.family(&[], &ours);
@@ -231,7 +232,7 @@ pub(crate) async fn processes_of_this_run(context: &Context, is_last: bool) {
 
 /// Ends and removes everything of this run without the help of its controllers.
 pub(crate) async fn everything_of_this_run(context: &Context) {
-    processes_of_this_run(context, false).await;
+    processes_of_this_run(context, || false).await;
     if let Some(engine) = &context.engine {
         let label = format!("{RUN_LABEL}={}", context.config.run);
         if let Ok(found) = within(LIMIT, engine.raw().leftovers(&label)).await {

@@ -60,6 +60,7 @@ pub mod runtime;
 mod secrets;
 pub mod server;
 mod services;
+pub mod state;
 pub mod store;
 mod tasks;
 mod templates;

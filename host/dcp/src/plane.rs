@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::containers::ContainerBook;
 use crate::context::Context;
 use crate::controllers::{Controllers, Failure, Shown};
 use crate::engine::Engine;
@@ -21,6 +22,7 @@ use crate::processes::tree::Scanner;
 use crate::records::Journal;
 use crate::server::{Api, ExecutionStatus};
 use crate::services::ServiceBook;
+use crate::state::State;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::watchdog::{Guard, Order};
@@ -107,11 +109,13 @@ impl ControlPlane {
         let (messages, inbox) = mpsc::unbounded_channel();
         let engine = config.engine.clone().map(Engine::new);
         let context = Arc::new(Context {
+            state: State::new(config.shared_folder.clone()),
             memory: PortMemory::open(state.join("ports.json")),
             store: Arc::new(Store::of_now()),
             logs: Arc::new(logs),
             redactor,
             book: ServiceBook::default(),
+            containers: ContainerBook::default(),
             spawner: Spawner::new(journal)?,
             scanner: Scanner::default(),
             engine,
@@ -293,8 +297,9 @@ async fn supervise(
         }
     };
     // A last look: whatever carries our mark and belonged to no object any more.
-    let is_last = RUNS.fetch_sub(1, Ordering::SeqCst) == 1;
-    harvest::processes_of_this_run(&context, is_last).await;
+    RUNS.fetch_sub(1, Ordering::SeqCst);
+    let is_alone = || RUNS.load(Ordering::SeqCst) == 0;
+    harvest::processes_of_this_run(&context, is_alone).await;
     if let Err(error) = std::fs::remove_file(&journal) {
         tracing::warn!(path = %journal.display(), %error, "the journal stays");
     }

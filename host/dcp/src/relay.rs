@@ -1,24 +1,27 @@
 //! What stands between a service's public port and its workloads.
 //!
-//! A relay listens; [`Backends`] tells it where connections go: to each in turn, and while there
-//! is none they are parked, a bounded number for a bounded time. Doesn't know objects.
+//! A relay listens; [`Backends`] tells it where connections go: to whoever has the fewest, and while
+//! there is none they are parked, a bounded number for a bounded time. Doesn't know objects.
 
+mod listen;
 mod tcp;
 mod udp;
 
+pub(crate) use listen::{Listening, open_all, random_loopback};
 pub(crate) use tcp::serve as serve_tcp;
 pub(crate) use udp::serve as serve_udp;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-/// Connections that may be parked at once, for each service.
-const PARKED: usize = 128;
+/// Connections that may be parked at once, for each service; one more, and the oldest goes.
+const PARKED: usize = 20;
 /// How long a connection is parked.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,6 +32,44 @@ pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     /// It answered once; before, a refusal means that it isn't listening yet.
     answered: AtomicBool,
+    /// It refused the last connection.
+    refused: AtomicBool,
+    /// Connections that it has.
+    active: AtomicUsize,
+}
+
+/// A connection that a workload has, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Active(Arc<Backend>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A parked connection's place.
+#[derive(Debug)]
+pub(crate) struct Place {
+    backends: Arc<Backends>,
+    number: usize,
+    evicted: oneshot::Receiver<()>,
+}
+
+impl Place {
+    /// Waits until somebody else needs it.
+    pub(crate) async fn lost(&mut self) {
+        // Dropped, not sent: there is nothing to say.
+        let _ = (&mut self.evicted).await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.backends
+            .parked()
+            .retain(|(number, _)| *number != self.number);
+    }
 }
 
 /// Where a service's connections go.
@@ -36,7 +77,8 @@ pub(crate) struct Backend {
 pub(crate) struct Backends {
     all: watch::Sender<Vec<Arc<Backend>>>,
     turn: AtomicUsize,
-    places: Semaphore,
+    /// The oldest first.
+    parked: Mutex<VecDeque<(usize, oneshot::Sender<()>)>>,
 }
 
 impl Default for Backends {
@@ -44,7 +86,7 @@ impl Default for Backends {
         Self {
             all: watch::Sender::default(),
             turn: AtomicUsize::new(0),
-            places: Semaphore::new(PARKED),
+            parked: Mutex::default(),
         }
     }
 }
@@ -65,6 +107,8 @@ impl Backends {
                         Arc::new(Backend {
                             address: *address,
                             answered: AtomicBool::new(false),
+                            refused: AtomicBool::new(false),
+                            active: AtomicUsize::new(0),
                         })
                     })
             };
@@ -73,23 +117,65 @@ impl Backends {
         });
     }
 
-    /// The next in turn, if there is one.
+    /// The one with the fewest connections, if there is any; those that refuse come last, and
+    /// among equals they take turns.
     fn pick(&self) -> Option<Arc<Backend>> {
         let all = self.all.borrow();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        all.get(turn.checked_rem(all.len())?).cloned()
+        let first = turn.checked_rem(all.len())?;
+        let (late, early) = all.split_at(first);
+        let weight = |backend: &&Arc<Backend>| {
+            let refused = backend.refused.load(Ordering::Relaxed);
+            (refused, backend.active.load(Ordering::Relaxed))
+        };
+        early.iter().chain(late).min_by_key(weight).cloned()
     }
 
-    /// Waits for one, until a deadline; nobody waits when too many do already.
+    fn parked(&self) -> MutexGuard<'_, VecDeque<(usize, oneshot::Sender<()>)>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for a connection that has to wait, the oldest one's if there are too many.
+    pub(crate) fn park(self: &Arc<Self>) -> Place {
+        let (keep, evicted) = oneshot::channel();
+        let number = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut parked = self.parked();
+        if parked.len() >= PARKED {
+            parked.pop_front();
+        }
+        parked.push_back((number, keep));
+        drop(parked);
+        Place {
+            backends: Arc::clone(self),
+            number,
+            evicted,
+        }
+    }
+
+    /// Workloads that there are.
+    fn count(&self) -> usize {
+        self.all.borrow().len()
+    }
+
+    /// Waits for one, until a deadline.
     async fn wait(&self, deadline: Instant) -> Option<Arc<Backend>> {
         if let Some(backend) = self.pick() {
             return Some(backend);
         }
-        let _place = self.places.try_acquire().ok()?;
         let mut all = self.all.subscribe();
         let some = all.wait_for(|all| !all.is_empty());
         tokio::time::timeout_at(deadline, some).await.ok()?.ok()?;
         self.pick()
+    }
+}
+
+impl Backend {
+    /// Notes that it took a connection.
+    fn takes(self: &Arc<Self>) -> Active {
+        self.answered.store(true, Ordering::Relaxed);
+        self.refused.store(false, Ordering::Relaxed);
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Active(Arc::clone(self))
     }
 }
 

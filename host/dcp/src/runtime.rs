@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use thiserror::Error;
+use tokio::sync::watch;
 
 /// What an engine could not do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,21 +73,34 @@ pub struct EngineInfo {
 }
 
 /// A network to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetworkRequest {
     /// Name in the engine.
     pub name: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// With IPv6 addresses too.
+    pub ipv6: bool,
 }
 
 /// A network that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetworkInfo {
     /// Id in the engine.
     pub id: String,
+    /// What makes it: `bridge`.
+    pub driver: String,
+    /// It has IPv6 addresses.
+    pub ipv6: bool,
+    /// Its address ranges.
+    pub subnets: Vec<String>,
     /// Addresses of the machine on it.
     pub gateways: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Ids of the containers on it that run; some engines tell only when they are asked for this
+    /// one network.
+    pub containers: Vec<String>,
 }
 
 /// A container to create.
@@ -109,6 +123,8 @@ pub struct ContainerRequest {
     pub networks: Vec<(String, Vec<String>)>,
     /// Ports to publish.
     pub ports: Vec<PortRequest>,
+    /// Names that it finds at given addresses.
+    pub hosts: Vec<(String, String)>,
     /// Mounts.
     pub mounts: Vec<MountRequest>,
     /// Files to write before the start.
@@ -267,8 +283,22 @@ pub struct ExecOutcome {
     pub output: String,
 }
 
+/// A command to run in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunRequest {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Beside the container's own environment.
+    pub env: Vec<(String, String)>,
+    /// Where; none: the container's own.
+    pub working_directory: Option<String>,
+}
+
+/// Takes output as it comes.
+pub type OutputSink<'a> = &'a (dyn Fn(OutputStream, &[u8]) + Send + Sync);
+
 /// How an image is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BuildRequest {
     /// Absolute path of the context folder.
     pub context: PathBuf,
@@ -280,6 +310,10 @@ pub struct BuildRequest {
     pub args: BTreeMap<String, String>,
     /// Tag of the result.
     pub tag: String,
+    /// More of them.
+    pub tags: Vec<String>,
+    /// Such as `linux/amd64`; none: the engine's own.
+    pub platform: Option<String>,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,
 }
@@ -310,6 +344,24 @@ pub trait ContainerEngine: Send + Sync {
         &'a self,
         request: &'a NetworkRequest,
     ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>>;
+    /// Looks at a network, by id or name.
+    fn inspect_network<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>>;
+    /// Puts a container on a network, under some names; one that is on it already is fine.
+    fn connect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+    /// Takes a container off a network; one that isn't on it is fine.
+    fn disconnect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
     /// Removes a network; one that is gone already is fine.
     fn remove_network<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
     /// Makes a volume, or finds the one of this name.
@@ -344,7 +396,18 @@ pub trait ContainerEngine: Send + Sync {
         command: &'a [String],
         timeout: Duration,
     ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>>;
-    /// What happens to containers with this label (`key=value`), from a time on.
+    /// Runs a command in it to its end and hands over its output from the first byte; returns its
+    /// exit code. `end` (true, or its sender gone) ends the command with all that came of it.
+    ///
+    /// An engine on another machine can't end what it runs so; that is an error then.
+    fn run<'a>(
+        &'a self,
+        id: &'a str,
+        request: &'a RunRequest,
+        output: OutputSink<'a>,
+        end: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, Result<i64, EngineError>>;
+    /// What happens to containers with this label (`key=value`; empty: to all), from a time on.
     fn events<'a>(
         &'a self,
         label: &'a str,

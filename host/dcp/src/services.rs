@@ -18,6 +18,8 @@ pub(crate) struct View {
     pub(crate) port: Option<u16>,
     /// The workload takes connections itself.
     pub(crate) proxyless: bool,
+    /// Where this machine's programs dial it; none: no port yet.
+    pub(crate) address: Option<String>,
     /// Addresses of networks of containers under which it is reached, too.
     pub(crate) gateways: BTreeSet<IpAddr>,
     /// Why it can't be had.

@@ -4,9 +4,11 @@
 //! it. A writer never waits for a reader: it appends to a ring, and a reader that comes too late
 //! is told that it is [`Gone`]. Knows nothing of what the objects mean.
 
+mod propagation;
 mod state;
 mod watch;
 
+pub use propagation::{FOREGROUND, ORPHAN, Propagation};
 pub use state::{Core, StoreError};
 pub use watch::{Event, EventKind, Gone, Rendered, Watcher};
 
@@ -114,6 +116,14 @@ impl Store {
     /// It doesn't exist.
     pub fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         self.write(|core| core.delete(key, Timestamp::now()))
+    }
+
+    /// The same, saying what becomes of its dependents.
+    ///
+    /// # Errors
+    /// It doesn't exist.
+    pub fn delete_with(&self, key: &ObjectKey, propagation: Propagation) -> Result<(), StoreError> {
+        self.write(|core| core.delete_with(key, propagation, Timestamp::now()))
     }
 
     /// One object.

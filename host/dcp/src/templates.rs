@@ -100,7 +100,11 @@ impl Scope<'_> {
 
     async fn address(&self, service: &str) -> Result<String, String> {
         match &self.viewpoint {
-            Viewpoint::Machine => Ok("localhost".to_owned()),
+            // A process has the name of what it serves itself before it listens.
+            Viewpoint::Machine => {
+                let view = self.book.view(service);
+                Ok(view.address.unwrap_or_else(|| "localhost".to_owned()))
+            }
             Viewpoint::Named(name) => Ok((*name).to_owned()),
             Viewpoint::Networks(addresses) => {
                 if addresses.is_empty() {

@@ -3,6 +3,8 @@
 
 #[path = "engine/images.rs"]
 mod images;
+#[path = "engine/kinds.rs"]
+mod kinds;
 #[path = "engine/support.rs"]
 mod support;
 
@@ -441,6 +443,7 @@ async fn concurrent_creators_make_one_network() {
     let request = NetworkRequest {
         name: bench.name("n"),
         labels: bench.labels(),
+        ..NetworkRequest::default()
     };
     let made = try_join_all((0..8).map(|_| bench.engine.ensure_network(&request)))
         .await

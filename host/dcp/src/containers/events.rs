@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval_at};
 
 use crate::clock::Timestamp;
@@ -34,6 +34,8 @@ pub(crate) enum Happening {
 pub(crate) struct Hub {
     listeners: Mutex<BTreeMap<String, mpsc::UnboundedSender<Happening>>>,
     subscribed: AtomicBool,
+    everything: AtomicBool,
+    appeared: watch::Sender<u64>,
 }
 
 impl Hub {
@@ -72,20 +74,31 @@ impl Hub {
     /// Subscribes, once in a run.
     pub(crate) fn subscribe(&self, context: &Arc<Context>) {
         if !self.subscribed.swap(true, Ordering::Relaxed) {
-            context.tasks.spawn(
-                "engine events",
-                follow(Arc::clone(context), Timestamp::now()),
-            );
+            // Not the run: containers that are kept are not made by one.
+            let label = format!("{INSTANCE_LABEL}={}", context.config.instance);
+            let task = follow(Arc::clone(context), label, Timestamp::now());
+            context.tasks.spawn("engine events", task);
         }
+    }
+
+    /// Subscribes to what happens to containers that aren't ours, once in a run.
+    pub(crate) fn subscribe_to_all(&self, context: &Arc<Context>) {
+        if !self.everything.swap(true, Ordering::Relaxed) {
+            let task = follow(Arc::clone(context), String::new(), Timestamp::now());
+            context.tasks.spawn("all engine events", task);
+        }
+    }
+
+    /// Changes whenever a container was created, started or renamed.
+    pub(crate) fn appeared(&self) -> watch::Receiver<u64> {
+        self.appeared.subscribe()
     }
 }
 
-async fn follow(context: Arc<Context>, since: Timestamp) {
+async fn follow(context: Arc<Context>, label: String, since: Timestamp) {
     let Some(engine) = &context.engine else {
         return;
     };
-    // Not the run: containers that are kept are not made by one.
-    let label = format!("{INSTANCE_LABEL}={}", context.config.instance);
     let mut since_nano = since.0.saturating_mul(1000);
     let mut pause = Duration::from_millis(100);
     let mut resync = interval_at(Instant::now() + RESYNC, RESYNC);
@@ -121,6 +134,10 @@ fn deliver(hub: &Hub, event: &EngineEvent) {
         "pause" => Happening::Paused(true),
         "unpause" => Happening::Paused(false),
         "destroy" | "remove" | "health_status" => Happening::Look,
+        "create" | "start" | "rename" => {
+            hub.appeared.send_modify(|count| *count += 1);
+            return;
+        }
         _ => return,
     };
     hub.tell(&event.container_id, happening);

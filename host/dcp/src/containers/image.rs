@@ -75,7 +75,13 @@ pub(super) async fn build(
         target: build.stage.clone(),
         args,
         tag: tag.to_owned(),
-        labels: BTreeMap::new(),
+        tags: build.tags.clone(),
+        platform: build.platform.clone(),
+        labels: build
+            .labels
+            .iter()
+            .map(|label| (label.key.clone(), label.value.clone()))
+            .collect(),
     };
     context.tell(
         key,

@@ -12,6 +12,7 @@ use aspire_api::{Kind, Object, ObjectKey, service};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
+use super::adopt;
 use super::end::{Running, until_end};
 use super::events::Happening;
 use super::image::{self, BuildError};
@@ -28,21 +29,25 @@ use crate::templates::Viewpoint;
 /// For a creation (with its files) or a start.
 const SLOW: Duration = Duration::from_secs(120);
 /// For a look.
-const QUICK: Duration = Duration::from_secs(30);
+pub(super) const QUICK: Duration = Duration::from_secs(30);
 /// After the end of a container, for its last output to arrive.
 const DRAIN: Duration = Duration::from_millis(500);
+/// Between two looks for what somebody else is to make, should its event get lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Attempts at what may succeed the next time.
 const ATTEMPTS: usize = 3;
 
 /// Why a launch did not succeed.
 #[derive(Debug)]
-enum Problem {
+pub(super) enum Problem {
     /// It would fail again.
     Conclusive(String),
     /// The engine doesn't answer; it may come back.
     EngineDown(String),
     /// It may succeed the next time.
     Passing(String),
+    /// Somebody else is to make it, and hasn't yet.
+    Missing(String),
 }
 
 impl From<EngineError> for Problem {
@@ -90,10 +95,21 @@ pub(crate) async fn launch(
         return failed("no container engine".to_owned());
     };
     engine.hub.subscribe(&context);
+    let made_here = container.spec.effective_mode().creates();
+    if !made_here {
+        engine.hub.subscribe_to_all(&context);
+    }
     let mut pause = Duration::from_millis(250);
     let mut attempt = 0;
     let running = loop {
-        let problem = match try_launch(&context, engine, &container, &mut cancel, &slot).await {
+        // What appears from here on is looked at.
+        let mut appeared = engine.hub.appeared();
+        let tried = if made_here {
+            try_launch(&context, engine, &container, &mut cancel, &slot).await
+        } else {
+            adopt::take(&context, engine, &container, &slot).await
+        };
+        let problem = match tried {
             Ok(running) => break running,
             Err(problem) => problem,
         };
@@ -103,6 +119,16 @@ pub(crate) async fn launch(
             Problem::Passing(message) if attempt >= ATTEMPTS => return failed(message),
             Problem::Passing(message) => (Stage::Starting, message),
             Problem::EngineDown(message) => (Stage::EngineDown, message),
+            Problem::Missing(message) => {
+                context.tell(&key, Report::Progress(Stage::Starting, message));
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_AGAIN) => continue,
+                    _ = appeared.changed() => continue,
+                    _ = cancel.wait_for(|cancel| *cancel) => {
+                        return failed("stopped before it was there".to_owned());
+                    }
+                }
+            }
         };
         let message = context.redactor.text(&message);
         let message = format!("{message}; trying again in {}", in_words(pause));
@@ -116,7 +142,11 @@ pub(crate) async fn launch(
     };
     let ended = until_end(&context, engine, &key, running).await;
     log.drained(DRAIN).await;
-    context.tell(&key, Report::Ended(ended));
+    // Another object of this name may have come since, which this is none of the business of.
+    let now = context.store.get(&key);
+    if now.is_ok_and(|now| now.metadata().uid == container.metadata.uid) {
+        context.tell(&key, Report::Ended(ended));
+    }
 }
 
 async fn try_launch(
@@ -136,8 +166,15 @@ async fn try_launch(
     context.tell(&key, Report::Progress(Stage::Starting, String::new()));
     let name = ready.request.name.clone();
     let persistent = request::is_persistent(container);
+    let lease = if persistent {
+        let what = format!("container {name}");
+        let lease = context.state.lease(&what, cancel).await;
+        Some(lease.map_err(Problem::Conclusive)?)
+    } else {
+        None
+    };
     let found = if persistent {
-        adopt(context, engine, &key, container, &name).await?
+        adopt::same(context, engine, &key, container, &name).await?
     } else {
         None
     };
@@ -149,6 +186,15 @@ async fn try_launch(
             false,
         ),
     };
+    if persistent {
+        context.remember("container", &name, &id).await;
+    }
+    drop(lease);
+    let networks = container.spec.networks.iter().flatten();
+    let networks: Vec<String> = networks.map(|network| network.name.clone()).collect();
+    context.containers.change(&key, |page| {
+        page.joined = Some((id.clone(), networks));
+    });
     context.tell(&key, Report::Created(id.clone(), name));
     let happenings = engine.hub.listen(&id);
     let give_up = |problem: Problem| async {
@@ -283,7 +329,7 @@ async fn prepare(
 }
 
 /// Where a container sees services of this machine.
-fn viewpoint(context: &Context, container: &Container, info: &EngineInfo) -> Viewpoint {
+pub(super) fn viewpoint(context: &Context, container: &Container, info: &EngineInfo) -> Viewpoint {
     if on_host_network(container) {
         return Viewpoint::Networks(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     }
@@ -303,35 +349,9 @@ fn viewpoint(context: &Context, container: &Container, info: &EngineInfo) -> Vie
     Viewpoint::Networks(addresses)
 }
 
-fn on_host_network(container: &Container) -> bool {
+pub(super) fn on_host_network(container: &Container) -> bool {
     let aspire = container.spec.aspire.as_ref();
     aspire.is_some_and(|aspire| aspire.privileges.contains_key("network:host"))
-}
-
-/// A persistent container that is there already and still what is wanted.
-async fn adopt(
-    context: &Context,
-    engine: &Engine,
-    key: &ObjectKey,
-    container: &Container,
-    name: &str,
-) -> Result<Option<Inspection>, Problem> {
-    let found = match within(QUICK, engine.raw().inspect(name)).await {
-        Ok(found) => found,
-        Err(EngineError::NotFound(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let is_ours = found.labels.contains_key(crate::identity::PERSISTENT_LABEL);
-    if !is_ours {
-        let message = format!("a container named {name} exists, and it is not ours");
-        return Err(Problem::Conclusive(message));
-    }
-    if found.labels.get(request::MADE_FROM_LABEL) == Some(&request::made_from(container)) {
-        return Ok(Some(found));
-    }
-    context.log(key).system("made anew: its definition changed");
-    within(QUICK, engine.raw().remove(&found.id)).await?;
-    Ok(None)
 }
 
 async fn create(
@@ -353,11 +373,17 @@ async fn create(
         // No answer is no proof that it isn't there.
         let _ = within(QUICK, engine.raw().remove(&request.name)).await;
     }
-    Ok(created?)
+    match created {
+        // Somebody else was faster, without asking for the lease.
+        Err(EngineError::Other(cause)) if persistent && cause.contains("in use") => {
+            Err(Problem::Passing(cause))
+        }
+        created => Ok(created?),
+    }
 }
 
 /// Takes the output from the first byte, in a task.
-fn follow_output(context: &Arc<Context>, key: &ObjectKey, id: &str) {
+pub(super) fn follow_output(context: &Arc<Context>, key: &ObjectKey, id: &str) {
     let log = context.log(key);
     let guard = log.reading();
     let (context, id) = (Arc::clone(context), id.to_owned());
@@ -381,7 +407,7 @@ fn follow_output(context: &Arc<Context>, key: &ObjectKey, id: &str) {
 }
 
 /// Where the endpoints of a container are.
-fn addresses(
+pub(super) fn addresses(
     container: &Container,
     found: &Inspection,
     info: &EngineInfo,

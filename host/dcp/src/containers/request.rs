@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use aspire_api::Object;
 use aspire_api::aspire::Aspire;
-use aspire_api::container::{Container, VolumeMountKind};
+use aspire_api::container::{Container, Mode, VolumeMountKind};
 use aspire_api::service::Protocol;
-use sha2::{Digest, Sha256};
 
 use super::files;
+use super::lifecycle::Lifecycle;
 use crate::context::Context;
 use crate::processes::environment::parse_file;
 use crate::runtime::{ContainerRequest, MountRequest, PortRequest};
 use crate::store::Store;
 use crate::templates::Scope;
-
-/// Label of persistent containers: what they were made from.
-pub(super) const MADE_FROM_LABEL: &str = "aspire-host.made-from";
 
 fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
@@ -82,6 +79,31 @@ fn networks(store: &Store, container: &Container) -> Vec<(String, Vec<String>)> 
     networks
 }
 
+/// Names of this machine on the container's networks: those of their tunnel proxies.
+fn hosts(store: &Store, container: &Container) -> Vec<(String, String)> {
+    let on = |name: &str| {
+        let networks = container.spec.networks.iter().flatten();
+        networks.into_iter().any(|network| network.name == name)
+    };
+    let mut hosts = Vec::new();
+    for object in store.list().0 {
+        let Object::ContainerNetworkTunnelProxy(proxy) = object.as_ref() else {
+            continue;
+        };
+        let name = &proxy.spec.container_network_name;
+        let key = aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, name.clone());
+        if on(name)
+            && let Ok(object) = store.get(&key)
+            && let Object::ContainerNetwork(network) = object.as_ref()
+            && let Some(gateway) = network.status.gateways.first()
+        {
+            let aliases = proxy.spec.aliases.iter();
+            hosts.extend(aliases.map(|alias| (alias.clone(), gateway.clone())));
+        }
+    }
+    hosts
+}
+
 /// The whole request.
 pub(super) async fn build(
     context: &Context,
@@ -135,7 +157,7 @@ pub(super) async fn build(
             .map(|label| (label.key.clone(), label.value.clone())),
     );
     if persistent {
-        labels.insert(MADE_FROM_LABEL.to_owned(), made_from(container));
+        labels.extend(Lifecycle::of(container).labels());
     }
     let entrypoint = match &spec.command {
         Some(command) => Some(vec![scope.resolve(command).await?]),
@@ -150,6 +172,7 @@ pub(super) async fn build(
         labels,
         networks: networks(&context.store, container),
         ports: ports(container, aspire, dials),
+        hosts: hosts(&context.store, container),
         mounts,
         files,
         user: aspire.user.clone(),
@@ -161,18 +184,7 @@ pub(super) async fn build(
     })
 }
 
-/// Whether it is kept after the run.
-pub(crate) fn is_persistent(container: &Container) -> bool {
-    container.spec.mode == Some(aspire_api::container::Mode::Persistent)
-}
-
-/// What a container is made from, before placeholders are replaced: a new password or port is no
-/// reason to make it anew.
-pub(super) fn made_from(container: &Container) -> String {
-    let text = serde_json::to_vec(&container.spec).unwrap_or_default();
-    Sha256::digest(&text)
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// Whether we make it and keep it after the run.
+pub(super) fn is_persistent(container: &Container) -> bool {
+    container.spec.effective_mode() == Mode::Persistent
 }

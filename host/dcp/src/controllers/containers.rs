@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::container::{Container, ContainerState, ContainerStatus, HealthStatus};
+use aspire_api::container::{Container, ContainerState, ContainerStatus, HealthStatus, Mode};
 use aspire_api::{Kind, ObjectKey};
 use tokio::sync::watch;
 
@@ -11,7 +11,7 @@ use super::health;
 use super::restart::Restarts;
 use super::workload::{Ended, Facts, Launch, Report, Stage, Work};
 use crate::clock::Timestamp;
-use crate::containers::{Happening, is_persistent, launch};
+use crate::containers::{Happening, Page, launch};
 use crate::context::{Context, Slot};
 use crate::engine::{Engine, within};
 use crate::runtime::EngineError;
@@ -100,6 +100,19 @@ pub(super) fn status(
     status
 }
 
+/// The status with what is known of it beside its life.
+pub(super) fn shown(page: Page, mut status: ContainerStatus) -> ContainerStatus {
+    if page.missing && status.state == ContainerState::Starting {
+        status.state = ContainerState::NotFound;
+    }
+    if status.message.is_empty() && status.state == ContainerState::Running {
+        status.message = page.note;
+    }
+    status.lifecycle_key = page.lifecycle_key;
+    status.networks = page.networks;
+    status
+}
+
 /// Launches it in a task.
 pub(super) fn launch(
     context: Arc<Context>,
@@ -121,7 +134,8 @@ pub(super) fn launch(
 pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) {
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let grace = context.grace(container.spec.aspire.as_ref());
-    let kept = is_persistent(container) && !container.spec.stop && !facts.condemned;
+    let removes = container.spec.effective_mode().removes();
+    let kept = !removes && !container.spec.stop && !facts.condemned;
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
     let shared = Arc::clone(&context);
     context.work(
@@ -133,6 +147,7 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
                 return shared.tell(&key, Report::Stopped(true));
             };
             if kept {
+                engine.hub.forget(&id);
                 let note = "left running".to_owned();
                 let ended = Ended {
                     at: Timestamp::now(),
@@ -173,13 +188,23 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
 pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts) {
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
-    let kept = is_persistent(container);
+    let mode = container.spec.effective_mode();
+    // One to clean up is removed even if it was never found before.
+    let name = container.spec.container_name.clone();
+    let id = id.or(name.filter(|_| mode == Mode::Cleanup));
     let shared = Arc::clone(&context);
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
-        if let (Some(engine), Some(id), false) = (&shared.engine, id, kept) {
+        if let (Some(engine), Some(id), true) = (&shared.engine, id, mode.removes()) {
             engine.hub.forget(&id);
+            let id = match mode {
+                Mode::Cleanup => within(LIMIT, engine.raw().inspect(&id))
+                    .await
+                    .map_or(id, |found| found.id),
+                _ => id,
+            };
             remove(&shared, engine, &key, &id).await;
         }
+        shared.containers.forget(&key);
         shared.tell(&key, Report::Cleaned);
     });
 }

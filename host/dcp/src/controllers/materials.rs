@@ -4,27 +4,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aspire_api::container::Mode;
 use aspire_api::network::{ContainerNetwork, ContainerNetworkState, ContainerNetworkStatus};
 use aspire_api::volume::{ContainerVolume, ContainerVolumeState, ContainerVolumeStatus};
 use aspire_api::{Kind, Object, ObjectKey};
+use tokio::sync::watch;
 
 use super::made::{Effect, Facts, Wanted, step};
 use super::workload::Work;
 use super::{Controllers, has_finalizer};
 use crate::context::{Context, Made, Message};
-use crate::engine::within;
+use crate::engine::{Engine, within};
 use crate::identity;
 use crate::records::Entry;
-use crate::runtime::{EngineError, NetworkRequest};
+use crate::runtime::{EngineError, NetworkInfo, NetworkRequest};
 
 /// For one call to make or remove something small.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A network or volume that is known.
+/// Looking at a network again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Look {
+    #[default]
+    Idle,
+    Busy,
+    /// Something happened since it began.
+    Again,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Material {
     facts: Facts,
-    ready: Option<(String, String, Vec<String>)>,
+    /// Its name, and what is known of it.
+    ready: Option<(String, NetworkInfo)>,
+    /// Somebody else is to make it, and hasn't yet.
+    missing: bool,
+    look: Look,
+    gone: watch::Sender<bool>,
 }
 
 impl Material {
@@ -63,12 +80,20 @@ impl Controllers {
             return;
         };
         match made {
-            Made::Ready { id, name, gateways } => {
+            Made::Ready(name, info) => {
                 material.facts.make = Work::Done;
                 material.facts.problem = None;
-                material.ready = Some((id, name, gateways));
+                material.missing = false;
+                material.ready = Some((name, info));
             }
-            Made::Later(problem) => material.facts.problem = Some(problem),
+            Made::Later(problem) => {
+                material.facts.problem = Some(problem);
+                material.missing = false;
+            }
+            Made::Missing(problem) => {
+                material.facts.problem = Some(problem);
+                material.missing = true;
+            }
             Made::Failed(problem) => {
                 material.facts.make = Work::Done;
                 material.facts.failed = Some(problem);
@@ -84,6 +109,49 @@ impl Controllers {
         }
     }
 
+    /// Asks the engine again what it knows of a network: who is on it may have changed.
+    pub(super) fn look_at(&mut self, key: &ObjectKey) {
+        let Some(material) = self.materials.get_mut(key) else {
+            return;
+        };
+        let Some((_, info)) = &material.ready else {
+            return;
+        };
+        if material.look != Look::Idle {
+            material.look = Look::Again;
+            return;
+        }
+        material.look = Look::Busy;
+        let (context, key, id) = (Arc::clone(&self.context), key.clone(), info.id.clone());
+        let (shared, told) = (Arc::clone(&context), Message::Looked(key.clone(), None));
+        let task = async move {
+            let mut found = None;
+            if let Some(engine) = &context.engine {
+                let _turn = engine.turn().await;
+                if let Ok(info) = within(LIMIT, engine.raw().inspect_network(&id)).await {
+                    found = seen_from_here(engine, info).await.ok();
+                }
+            }
+            context.send(Message::Looked(key, found));
+        };
+        let tasks = &self.context.tasks;
+        tasks.spawn_or("look", task, move || shared.send(told));
+    }
+
+    pub(super) fn on_looked(&mut self, key: &ObjectKey, found: Option<NetworkInfo>) {
+        let Some(material) = self.materials.get_mut(key) else {
+            return;
+        };
+        if let (Some(found), Some((_, info))) = (found, &mut material.ready) {
+            *info = found;
+        }
+        let again = std::mem::take(&mut material.look) == Look::Again;
+        if again {
+            self.look_at(key);
+        }
+        self.queue.add(key.clone());
+    }
+
     pub(super) fn reconcile_material(&mut self, key: &ObjectKey) {
         let Ok(object) = self.context.store.get(key) else {
             self.materials.remove(key);
@@ -96,12 +164,15 @@ impl Controllers {
             used: self.is_stopping() && self.context.store.list().0.iter().any(containers),
         };
         let material = self.materials.entry(key.clone()).or_default();
+        if wanted.deleting {
+            material.gone.send_replace(true);
+        }
         let (facts, effects) = step(&material.facts, &wanted);
         material.facts = facts;
-        let (facts, ready) = (&material.facts, &material.ready);
+        let (facts, ready, missing) = (&material.facts, &material.ready, material.missing);
         let written = self.context.store.modify(key, |object| match object {
             Object::ContainerNetwork(network) => {
-                network.status = network_status(facts, ready.as_ref());
+                network.status = network_status(facts, ready.as_ref(), missing);
             }
             Object::ContainerVolume(volume) => volume.status = volume_status(facts),
             _ => {}
@@ -118,7 +189,10 @@ impl Controllers {
                     let failed =
                         Message::Made(key.clone(), Made::Failed("the control plane failed".into()));
                     let shared = Arc::clone(&context);
-                    let task = make(context, object);
+                    let Some(material) = self.materials.get(key) else {
+                        continue;
+                    };
+                    let task = make(context, object, material.gone.subscribe());
                     self.context
                         .tasks
                         .spawn_or("make", task, move || shared.send(failed));
@@ -142,19 +216,27 @@ impl Controllers {
 
 fn network_status(
     facts: &Facts,
-    ready: Option<&(String, String, Vec<String>)>,
+    ready: Option<&(String, NetworkInfo)>,
+    missing: bool,
 ) -> ContainerNetworkStatus {
     let mut status = ContainerNetworkStatus::default();
     if let Some(problem) = facts.failed.as_ref() {
         status.state = ContainerNetworkState::FailedToStart;
         status.message.clone_from(problem);
-    } else if let Some((id, name, gateways)) = ready {
+    } else if let Some((name, info)) = ready {
         status.state = ContainerNetworkState::Running;
-        status.id = Some(id.clone());
+        status.id = Some(info.id.clone());
         status.network_name = Some(name.clone());
-        status.gateways.clone_from(gateways);
+        status.driver = Some(info.driver.clone());
+        status.ipv6 = info.ipv6;
+        status.subnets.clone_from(&info.subnets);
+        status.gateways.clone_from(&info.gateways);
+        status.container_ids.clone_from(&info.containers);
     } else if let Some(problem) = &facts.problem {
         status.message.clone_from(problem);
+        if missing {
+            status.state = ContainerNetworkState::NotFound;
+        }
     }
     if facts.unmake == Work::Done {
         status.state = ContainerNetworkState::Removed;
@@ -219,7 +301,7 @@ pub(crate) fn session_name(context: &Context, name: &str) -> String {
 }
 
 /// Makes it, however long the engine takes to come.
-async fn make(context: Arc<Context>, object: Arc<Object>) {
+async fn make(context: Arc<Context>, object: Arc<Object>, mut gone: watch::Receiver<bool>) {
     let key = object.key();
     let Some(engine) = &context.engine else {
         let problem = "no container engine".to_owned();
@@ -232,31 +314,54 @@ async fn make(context: Arc<Context>, object: Arc<Object>) {
     let mut attempts = 0;
     loop {
         let error = match try_make(&context, &object).await {
-            Ok((id, name, gateways)) => {
-                context.send(Message::Made(key, Made::Ready { id, name, gateways }));
+            Ok((name, info)) => {
+                context.send(Message::Made(key, Made::Ready(name, info)));
                 return;
             }
             Err(error) => error,
         };
         attempts += 1;
-        let again = matches!(error, EngineError::Unreachable { .. }) || attempts < 3;
-        if !again || *stopping.borrow() > 0 {
+        let missing = matches!(error, EngineError::NotFound(_)) && !creates(&object);
+        let again = missing
+            || matches!(error, EngineError::Unreachable { .. })
+            || is_exhausted(&error)
+            || attempts < 3;
+        if !again || *stopping.borrow() > 0 || *gone.borrow() {
             context.send(Message::Made(key, Made::Failed(error.to_string())));
             return;
         }
-        context.send(Message::Made(key.clone(), Made::Later(error.to_string())));
+        let told = match missing {
+            true => Made::Missing(error.to_string()),
+            false => Made::Later(error.to_string()),
+        };
+        context.send(Message::Made(key.clone(), told));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = stopping.wait_for(|stage| *stage > 0) => {}
+            _ = gone.wait_for(|gone| *gone) => {}
         }
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
 
+/// Whether we make it, or somebody else does.
+fn creates(object: &Object) -> bool {
+    match object {
+        Object::ContainerNetwork(network) => network.spec.effective_mode().creates(),
+        _ => true,
+    }
+}
+
+/// The engine has no more addresses; it has again when networks of others go.
+fn is_exhausted(error: &EngineError) -> bool {
+    let text = error.to_string();
+    text.contains("address pool") || text.contains("non-overlapping")
+}
+
 async fn try_make(
     context: &Context,
     object: &Object,
-) -> Result<(String, String, Vec<String>), EngineError> {
+) -> Result<(String, NetworkInfo), EngineError> {
     let engine = context
         .engine
         .as_ref()
@@ -269,22 +374,33 @@ async fn try_make(
                 Some(name) => name.clone(),
                 None => session_name(context, &network.metadata.name),
             };
-            if !spec.persistent {
+            let mode = spec.effective_mode();
+            if mode == Mode::Session {
                 let entry = Entry::Network(name.clone());
                 let noted = context.spawner.note(entry).await;
                 noted.map_err(|error| EngineError::Other(error.to_string()))?;
             }
-            let labels = labels(context, resource, spec.persistent);
+            let labels = labels(context, resource, mode == Mode::Persistent);
             let request = NetworkRequest {
                 name: name.clone(),
                 labels,
+                ipv6: spec.ipv6,
             };
             let _turn = engine.turn().await;
-            let made = within(LIMIT, engine.raw().ensure_network(&request)).await?;
-            // An engine in a virtual machine has its gateways there, not here.
-            let here = engine.info().await?.dials_containers;
-            let gateways = if here { made.gateways } else { Vec::new() };
-            Ok((made.id, name, gateways))
+            let made = if mode.creates() {
+                within(LIMIT, engine.raw().ensure_network(&request)).await?
+            } else {
+                within(LIMIT, engine.raw().inspect_network(&name)).await?
+            };
+            let run = made.labels.get(identity::RUN_LABEL);
+            if mode == Mode::Session && run != Some(&context.config.run) {
+                let text = format!("a network named {name} exists, and it is not of this run");
+                return Err(EngineError::Other(text));
+            }
+            if mode == Mode::Persistent {
+                context.remember("network", &name, &made.id).await;
+            }
+            Ok((name, seen_from_here(engine, made).await?))
         }
         Object::ContainerVolume(volume) => {
             let labels = labels(context, resource, volume.spec.persistent);
@@ -294,11 +410,7 @@ async fn try_make(
                 engine.raw().ensure_volume(&volume.spec.name, &labels),
             )
             .await?;
-            Ok((
-                volume.spec.name.clone(),
-                volume.spec.name.clone(),
-                Vec::new(),
-            ))
+            Ok((volume.spec.name.clone(), NetworkInfo::default()))
         }
         _ => Err(EngineError::Other(
             "neither a network nor a volume".to_owned(),
@@ -306,16 +418,46 @@ async fn try_make(
     }
 }
 
-async fn unmake(context: &Context, object: &Object, ready: Option<(String, String, Vec<String>)>) {
-    let (Some(engine), Some((id, ..))) = (&context.engine, ready) else {
+/// An engine in a virtual machine has its gateways there, not here.
+async fn seen_from_here(engine: &Engine, info: NetworkInfo) -> Result<NetworkInfo, EngineError> {
+    let mut info = info;
+    if !engine.info().await?.dials_containers {
+        info.gateways.clear();
+    }
+    Ok(info)
+}
+
+/// Removes a network, whoever is still on it.
+async fn remove_network(engine: &Engine, id: &str) -> Result<(), EngineError> {
+    if within(LIMIT, engine.raw().remove_network(id)).await.is_ok() {
+        return Ok(());
+    }
+    let found = match within(LIMIT, engine.raw().inspect_network(id)).await {
+        Err(EngineError::NotFound(_)) => return Ok(()),
+        found => found?,
+    };
+    for container in &found.containers {
+        within(LIMIT, engine.raw().disconnect(id, container)).await?;
+    }
+    within(LIMIT, engine.raw().remove_network(id)).await
+}
+
+async fn unmake(context: &Context, object: &Object, ready: Option<(String, NetworkInfo)>) {
+    let Some(engine) = &context.engine else {
         return;
     };
     let removed = match object {
-        Object::ContainerNetwork(network) if !network.spec.persistent => {
-            within(LIMIT, engine.raw().remove_network(&id)).await
+        Object::ContainerNetwork(network) if network.spec.effective_mode().removes() => {
+            // One to clean up is removed even if it was never found before.
+            let cleanup = network.spec.effective_mode() == Mode::Cleanup;
+            let name = network.spec.network_name.clone().filter(|_| cleanup);
+            match ready.map(|(_, info)| info.id).or(name) {
+                Some(id) => remove_network(engine, &id).await,
+                None => Ok(()),
+            }
         }
-        Object::ContainerVolume(volume) if !volume.spec.persistent => {
-            within(LIMIT, engine.raw().remove_volume(&id)).await
+        Object::ContainerVolume(volume) if !volume.spec.persistent && ready.is_some() => {
+            within(LIMIT, engine.raw().remove_volume(&volume.spec.name)).await
         }
         _ => Ok(()),
     };

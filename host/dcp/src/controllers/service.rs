@@ -12,8 +12,12 @@ pub(crate) struct Observed {
     pub(crate) proxyless: bool,
     /// `spec.port`.
     pub(crate) fixed: Option<u16>,
-    /// Addresses of workloads.
-    pub(crate) endpoints: Vec<SocketAddr>,
+    /// Addresses of workloads, by the endpoints' names.
+    pub(crate) endpoints: Vec<(String, SocketAddr)>,
+    /// The endpoint whose address it has; without a relay.
+    pub(crate) chosen: Option<String>,
+    /// Addresses at which tunnels want it.
+    pub(crate) tunnelled: BTreeSet<IpAddr>,
     /// Which kind of workload serves it.
     pub(crate) producer: Option<Kind>,
     /// Addresses of the machine on the run's networks.
@@ -22,7 +26,7 @@ pub(crate) struct Observed {
     pub(crate) bound: Option<u16>,
     /// Networks' addresses that we listen on.
     pub(crate) bound_gateways: BTreeSet<IpAddr>,
-    /// Listening failed, for good.
+    /// Listening failed, and it is not yet time to try again.
     pub(crate) failed: bool,
 }
 
@@ -37,33 +41,39 @@ pub(crate) struct Plan {
     pub(crate) unlisten: BTreeSet<IpAddr>,
     /// Where it can be dialled without a relay.
     pub(crate) direct: Option<SocketAddr>,
+    /// The endpoint that it has this address of.
+    pub(crate) chosen: Option<String>,
 }
 
 /// Decides.
 pub(crate) fn plan(observed: &Observed) -> Plan {
     if observed.proxyless {
         let localhost = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        // The first workload's address for as long as it is there.
-        let direct = observed
-            .endpoints
-            .first()
-            .copied()
-            .or(observed.fixed.map(localhost));
+        // The first workload's address for as long as it is there, whoever comes after it.
+        let is_chosen = |(name, _): &&(String, SocketAddr)| observed.chosen.as_ref() == Some(name);
+        let known = observed.endpoints.iter().find(is_chosen);
+        let (chosen, direct) = match known.or(observed.endpoints.first()) {
+            Some((name, address)) => (Some(name.clone()), Some(*address)),
+            None => (None, observed.fixed.map(localhost)),
+        };
         return Plan {
             direct,
+            chosen,
             ..Plan::default()
         };
     }
     // Containers reach each other by name; a process they reach at the machine's address.
     let wanted = match (observed.producer, observed.bound) {
-        (Some(Kind::Executable), Some(_)) => observed.gateways.clone(),
-        _ => BTreeSet::new(),
+        (Some(Kind::Executable), Some(_)) => &observed.gateways | &observed.tunnelled,
+        (_, Some(_)) => observed.tunnelled.clone(),
+        (_, None) => BTreeSet::new(),
     };
     Plan {
         bind: observed.bound.is_none() && !observed.failed,
         listen: &wanted - &observed.bound_gateways,
         unlisten: &observed.bound_gateways - &wanted,
         direct: None,
+        chosen: None,
     }
 }
 
@@ -94,6 +104,11 @@ mod tests {
         );
         observed.bound_gateways = [ip].into();
         assert_eq!(plan(&observed), Plan::default());
+        // A tunnel wants it at one address, whoever serves it.
+        observed.producer = Some(Kind::Container);
+        observed.tunnelled = [ip].into();
+        assert_eq!(plan(&observed), Plan::default());
+        observed.tunnelled.clear();
         observed.gateways.clear();
         assert_eq!(
             plan(&observed),
@@ -117,7 +132,18 @@ mod tests {
             Some("127.0.0.1:8080".parse().unwrap())
         );
         let address: SocketAddr = "172.18.0.5:80".parse().unwrap();
-        observed.endpoints = vec![address];
+        observed.endpoints = vec![("b".into(), address)];
+        let first = plan(&observed);
+        assert_eq!(
+            (first.direct, first.chosen),
+            (Some(address), Some("b".into()))
+        );
+        // It stays, whoever comes before it in any order.
+        let other: SocketAddr = "172.18.0.6:80".parse().unwrap();
+        observed.endpoints.insert(0, ("a".into(), other));
+        observed.chosen = Some("b".into());
         assert_eq!(plan(&observed).direct, Some(address));
+        observed.endpoints.pop();
+        assert_eq!(plan(&observed).direct, Some(other));
     }
 }

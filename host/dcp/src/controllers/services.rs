@@ -2,77 +2,102 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use aspire_api::service::{AddressAllocationMode, Protocol, Service, ServiceState, ServiceStatus};
+use aspire_api::service::{
+    AddressAllocationMode, Protocol, Service, ServiceSpec, ServiceState, ServiceStatus,
+};
 use aspire_api::{Kind, Object, ObjectKey};
 use tokio::task::AbortHandle;
 
 use super::service::{Observed, plan};
 use super::{Controllers, has_finalizer};
 use crate::os;
-use crate::relay::{self, Backends};
+use crate::relay::{self, Backends, Listening, open_all};
 use crate::services::View;
 
 /// A service that is known.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     port: Option<u16>,
+    /// Under which it is dialled.
+    address: String,
+    /// It listens at every IPv4 address of the machine, those of networks included.
+    everywhere: bool,
+    /// Attempts to listen that failed.
+    attempts: u32,
     error: Option<String>,
     relays: Vec<AbortHandle>,
-    gateways: BTreeMap<IpAddr, AbortHandle>,
+    /// Networks' addresses; none: covered already.
+    gateways: BTreeMap<IpAddr, Option<AbortHandle>>,
+    /// The endpoint whose address it has; without a relay.
+    chosen: Option<String>,
 }
+
+/// After a port could not be had, and how often that is tried.
+const AGAIN: Duration = Duration::from_secs(2);
+const ATTEMPTS: u32 = 30;
 
 impl Drop for Served {
     fn drop(&mut self) {
-        for relay in self.relays.iter().chain(self.gateways.values()) {
+        for relay in self.relays.iter().chain(self.gateways.values().flatten()) {
             relay.abort();
         }
     }
 }
 
-/// A socket that listens.
-enum Listening {
-    Tcp(TcpListener),
-    Udp(UdpSocket),
-}
-
-impl Listening {
-    fn open(address: SocketAddr, protocol: Protocol) -> io::Result<Self> {
-        match protocol {
-            Protocol::Tcp => {
-                let listener = TcpListener::bind(address)?;
-                listener.set_nonblocking(true)?;
-                Ok(Self::Tcp(listener))
-            }
-            Protocol::Udp => {
-                let socket = UdpSocket::bind(address)?;
-                socket.set_nonblocking(true)?;
-                Ok(Self::Udp(socket))
-            }
-        }
-    }
-}
-
-/// One port on both loopback addresses; on one of them where the machine has only that.
-fn open_both(port: u16, protocol: Protocol) -> io::Result<Vec<Listening>> {
-    let mut open = Vec::new();
-    let mut missing = None;
-    for ip in [
+/// Where a service listens, and under which name it is dialled then.
+fn addresses(spec: &ServiceSpec) -> Result<(Vec<IpAddr>, String), String> {
+    let (v4, v6) = (
         IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(Ipv6Addr::LOCALHOST),
-    ] {
-        match Listening::open(SocketAddr::new(ip, port), protocol) {
-            Ok(socket) => open.push(socket),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            Err(error) => missing = Some(error),
+    );
+    let (all_v4, all_v6) = (
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    );
+    let localhost = "localhost".to_owned();
+    if let Some(address) = spec.address.as_deref().filter(|text| !text.is_empty()) {
+        if address == "localhost" {
+            return Ok((vec![v4, v6], localhost));
         }
+        let ip =
+            parse_ip(address).ok_or_else(|| format!("`{address}` is no address to listen at"))?;
+        return Ok((vec![ip], dialled_name(ip)));
     }
-    match (open.is_empty(), missing) {
-        (true, Some(error)) => Err(error),
-        _ => Ok(open),
+    Ok(match spec.address_allocation_mode {
+        AddressAllocationMode::Localhost | AddressAllocationMode::Proxyless => {
+            (vec![v4, v6], localhost)
+        }
+        AddressAllocationMode::IPv4ZeroOne => (vec![v4], dialled_name(v4)),
+        AddressAllocationMode::IPv4Loopback => {
+            let ip = IpAddr::V4(relay::random_loopback());
+            (vec![ip], dialled_name(ip))
+        }
+        AddressAllocationMode::IPv6ZeroOne => (vec![v6], dialled_name(v6)),
+        AddressAllocationMode::AllInterfaces => (vec![all_v4, all_v6], localhost),
+        AddressAllocationMode::IPv4AllInterfaces => (vec![all_v4], dialled_name(v4)),
+        AddressAllocationMode::IPv6AllInterfaces => (vec![all_v6], dialled_name(v6)),
+    })
+}
+
+/// An address, with or without the brackets that IPv6 has before a port.
+fn parse_ip(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    bare.unwrap_or(text).parse().ok()
+}
+
+/// As it stands before a port.
+fn dialled_name(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("[{}]", Ipv6Addr::LOCALHOST),
+        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 
@@ -97,13 +122,14 @@ impl Controllers {
         let observed = self.observe_service(service);
         let plan = plan(&observed);
         let backends = Arc::clone(&self.context.book.page(name).backends);
-        backends.set(&observed.endpoints);
+        let endpoints = observed.endpoints.iter().map(|(_, address)| *address);
+        backends.set(&endpoints.collect::<Vec<_>>());
         if plan.bind {
             self.bind(name, service, &backends);
         }
         for gateway in &plan.unlisten {
             let served = self.served.entry(name.to_owned()).or_default();
-            if let Some(relay) = served.gateways.remove(gateway) {
+            if let Some(Some(relay)) = served.gateways.remove(gateway) {
                 relay.abort();
             }
         }
@@ -113,19 +139,24 @@ impl Controllers {
             self.listen(name, *gateway, service.spec.protocol, &backends);
         }
         let served = self.served.entry(name.to_owned()).or_default();
+        served.chosen.clone_from(&plan.chosen);
         let port = plan.direct.map(|direct| direct.port()).or(served.port);
+        let address = match plan.direct {
+            Some(direct) => dialled_name(direct.ip()),
+            None if served.address.is_empty() => "localhost".to_owned(),
+            None => served.address.clone(),
+        };
         self.context.book.set(
             name,
             View {
                 port,
                 proxyless: observed.proxyless,
+                address: port.map(|_| address.clone()),
                 gateways: served.gateways.keys().copied().collect(),
                 error: served.error.clone(),
             },
         );
-        let address = plan
-            .direct
-            .map_or("localhost".to_owned(), |direct| direct.ip().to_string());
+        let relayed = !served.relays.is_empty();
         let status = ServiceStatus {
             state: if port.is_some() {
                 ServiceState::Ready
@@ -134,6 +165,8 @@ impl Controllers {
             },
             effective_address: port.map(|_| address),
             effective_port: port,
+            proxy_process_pid: relayed.then(|| i64::from(std::process::id())),
+            proxyless_endpoint_name: plan.chosen,
             message: served.error.clone().unwrap_or_default(),
             ..ServiceStatus::default()
         };
@@ -144,6 +177,21 @@ impl Controllers {
         });
         if let Err(error) = written {
             tracing::debug!(%error, "a status was not written");
+        }
+        // A tunnel may wait for where it listens now.
+        let dependents = self.dependents.get(&key).into_iter().flatten();
+        let proxies = dependents.filter(|it| it.kind == Kind::ContainerNetworkTunnelProxy);
+        for proxy in proxies {
+            self.queue.add(proxy.clone());
+        }
+    }
+
+    /// What could not be listened at may be free by now.
+    pub(super) fn retry_service(&mut self, key: &ObjectKey) {
+        if let Some(served) = self.served.get_mut(&key.name)
+            && served.port.is_none()
+        {
+            served.error = None;
         }
     }
 
@@ -173,10 +221,12 @@ impl Controllers {
         for object in &objects {
             match object.as_ref() {
                 Object::Endpoint(endpoint) if endpoint.spec.service_name == *name => {
-                    if let Ok(ip) = endpoint.spec.address.parse::<IpAddr>() {
-                        observed
-                            .endpoints
-                            .push(SocketAddr::new(ip, endpoint.spec.port));
+                    if let Some(ip) = parse_ip(&endpoint.spec.address)
+                        && endpoint.metadata.deletion_timestamp.is_none()
+                    {
+                        let address = SocketAddr::new(ip, endpoint.spec.port);
+                        let name = endpoint.metadata.name.clone();
+                        observed.endpoints.push((name, address));
                     }
                 }
                 Object::ContainerNetwork(network) => {
@@ -188,7 +238,9 @@ impl Controllers {
                 _ => {}
             }
         }
+        observed.tunnelled = self.tunnelled(name);
         if let Some(served) = self.served.get(name) {
+            observed.chosen.clone_from(&served.chosen);
             observed.bound = served.port;
             observed.bound_gateways = served.gateways.keys().copied().collect();
             observed.failed = served.error.is_some();
@@ -199,18 +251,23 @@ impl Controllers {
     /// Listens on the public port.
     fn bind(&mut self, name: &str, service: &Service, backends: &Arc<Backends>) {
         let protocol = service.spec.protocol;
-        let bound = match service.spec.port {
-            Some(port) => open_both(port, protocol)
-                .map(|sockets| (port, sockets))
-                .map_err(|error| in_use(port, protocol, &error)),
-            None => self
-                .context
-                .memory
-                .candidates(name)
-                .into_iter()
-                .find_map(|port| Some((port, open_both(port, protocol).ok()?)))
-                .ok_or_else(|| "no free port was found".to_owned()),
-        };
+        let found = addresses(&service.spec);
+        let bound =
+            found
+                .as_ref()
+                .map_err(String::clone)
+                .and_then(|(ips, _)| match service.spec.port {
+                    Some(port) => open_all(ips, port, protocol)
+                        .map(|sockets| (port, sockets))
+                        .map_err(|error| in_use(port, protocol, &error)),
+                    None => {
+                        let ports = self.context.memory.candidates(name).into_iter();
+                        let mut open = ports
+                            .filter_map(|port| Some((port, open_all(ips, port, protocol).ok()?)));
+                        open.next()
+                            .ok_or_else(|| "no free port was found".to_owned())
+                    }
+                });
         let relayed = bound.and_then(|(port, sockets)| {
             let relays: io::Result<Vec<_>> = sockets
                 .into_iter()
@@ -223,25 +280,44 @@ impl Controllers {
             Ok((port, relays)) => {
                 served.port = Some(port);
                 served.relays = relays;
+                served.attempts = 0;
+                if let Ok((ips, address)) = found {
+                    served.address = address;
+                    served.everywhere = ips.contains(&IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                }
                 if service.spec.port.is_none() {
                     self.context.memory.remember(name, port);
                 }
             }
-            Err(error) => served.error = Some(error),
+            Err(error) => {
+                served.error = Some(error);
+                served.attempts += 1;
+                if served.attempts < ATTEMPTS {
+                    let key = ObjectKey::new(Kind::Service, name);
+                    self.wake_later(&key, AGAIN);
+                }
+            }
         }
     }
 
     /// Listens on an address of a network as well.
     fn listen(&mut self, name: &str, gateway: IpAddr, protocol: Protocol, to: &Arc<Backends>) {
-        let Some(port) = self.served.get(name).and_then(|served| served.port) else {
+        let Some(served) = self.served.get_mut(name) else {
             return;
         };
+        let Some(port) = served.port else {
+            return;
+        };
+        if served.everywhere && gateway.is_ipv4() {
+            served.gateways.insert(gateway, None);
+            return;
+        }
         let opened = Listening::open(SocketAddr::new(gateway, port), protocol);
         let relay = opened.and_then(|socket| self.relay(socket, to));
         let served = self.served.entry(name.to_owned()).or_default();
         match relay {
             Ok(relay) => {
-                served.gateways.insert(gateway, relay);
+                served.gateways.insert(gateway, Some(relay));
             }
             Err(error) => {
                 let error = in_use(port, protocol, &error);

@@ -25,7 +25,7 @@ use crate::probes;
 pub(super) struct Workload {
     pub(super) facts: Facts,
     cancel: watch::Sender<bool>,
-    slot: Slot,
+    pub(super) slot: Slot,
     probes: Vec<AbortHandle>,
     endpoints: Vec<ObjectKey>,
     told: bool,
@@ -145,10 +145,12 @@ impl Controllers {
         let Some(workload) = self.workloads.get(key) else {
             return;
         };
+        let page = self.context.containers.page(key);
         let facts = &workload.facts;
         let written = self.context.store.modify(key, |object| match object {
             Object::Container(container) => {
-                container.status = containers::status(facts, waiting, container);
+                let status = containers::status(facts, waiting, container);
+                container.status = containers::shown(page, status);
             }
             Object::Executable(executable) => {
                 executable.status = executables::status(facts, waiting, executable);
@@ -406,7 +408,7 @@ impl Controllers {
     }
 }
 
-fn owner(object: &Object) -> OwnerReference {
+pub(super) fn owner(object: &Object) -> OwnerReference {
     OwnerReference {
         api_version: format!("{GROUP}/{VERSION}"),
         kind: format!("{:?}", object.kind()),

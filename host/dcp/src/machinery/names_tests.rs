@@ -141,7 +141,7 @@ fn updates() {
         ]
     );
     let unqualified = json!({"name": "a", "finalizers": ["mine", "x.io/y"]});
-    assert_eq!(fields(unqualified.clone()), []);
+    assert_eq!(validate_metadata(&unqualified), []);
     let warnings = finalizer_warnings(&unqualified);
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("\"mine\""), "{warnings:?}");

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Backends, PATIENCE, dialled};
+use super::{Active, Backend, Backends, PATIENCE, dialled};
 
 /// Bytes that are copied at once, each way.
 const BUFFER: usize = 64 << 10;
+/// Bytes of a parked client that are taken before a workload is there.
+const EARLY: usize = 1 << 20;
 const DIAL: Duration = Duration::from_secs(5);
 
 /// Serves a listener until it is dropped.
@@ -44,22 +46,84 @@ pub(crate) async fn serve(listener: TcpListener, backends: Arc<Backends>) {
 
 async fn relay(mut client: TcpStream, backends: Arc<Backends>) {
     let _ = client.set_nodelay(true);
-    let connected = tokio::select! {
-        connected = connect(&backends) => connected,
-        // Somebody who hung up need not be waited for.
-        () = hung_up(&client) => return,
+    let mut early = Early::default();
+    let direct = match backends.pick() {
+        Some(backend) => dial(&backend).await.ok(),
+        None => None,
     };
-    let Ok(mut server) = connected else {
+    let connected = match direct {
+        Some(connected) => Ok(connected),
+        None => {
+            let mut place = backends.park();
+            tokio::select! {
+                connected = connect(&backends) => connected,
+                () = early.read(&mut client) => return,
+                () = place.lost() => Err(io::ErrorKind::QuotaExceeded.into()),
+            }
+        }
+    };
+    let Ok((mut server, _active)) = connected else {
         // The client sees a reset rather than an orderly end of nothing.
         let _ = client.set_zero_linger();
         return;
     };
     let _ = server.set_nodelay(true);
-    let _ = copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await;
+    if early.hand_over(&mut server).await.is_ok() {
+        let _ = copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await;
+    }
+}
+
+/// What a client sent while it was parked.
+#[derive(Default)]
+struct Early {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Early {
+    /// Takes what a client sends, up to a limit; ends when the client hung up without having sent
+    /// anything, or is lost.
+    async fn read(&mut self, client: &mut TcpStream) {
+        while self.bytes.len() < EARLY {
+            match client.read_buf(&mut self.bytes).await {
+                Ok(0) if self.bytes.is_empty() => return,
+                Ok(0) => {
+                    // Somebody who said everything may still wait for the answer.
+                    self.ended = true;
+                    break;
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    async fn hand_over(self, server: &mut TcpStream) -> io::Result<()> {
+        server.write_all(&self.bytes).await?;
+        if self.ended {
+            server.shutdown().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Connects to a workload, now.
+async fn dial(backend: &Arc<Backend>) -> io::Result<(TcpStream, Active)> {
+    let mut refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+    for address in dialled(backend.address) {
+        match timeout(DIAL, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok((stream, backend.takes())),
+            Ok(Err(error)) => refused = error,
+            Err(_) => refused = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    backend.refused.store(true, Ordering::Relaxed);
+    Err(refused)
 }
 
 /// Waits for a workload that takes a connection.
-async fn connect(backends: &Backends) -> io::Result<TcpStream> {
+async fn connect(backends: &Backends) -> io::Result<(TcpStream, Active)> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(10);
     let mut attempts = 0;
@@ -68,33 +132,22 @@ async fn connect(backends: &Backends) -> io::Result<TcpStream> {
             .wait(deadline)
             .await
             .ok_or_else(|| io::Error::from(io::ErrorKind::TimedOut))?;
-        let mut refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        for address in dialled(backend.address) {
-            match timeout(DIAL, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    backend.answered.store(true, Ordering::Relaxed);
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => refused = error,
-                Err(_) => refused = io::ErrorKind::TimedOut.into(),
-            }
-        }
+        let refused = match dial(&backend).await {
+            Ok(connected) => return Ok(connected),
+            Err(refused) => refused,
+        };
         attempts += 1;
-        let give_up = backend.answered.load(Ordering::Relaxed) && attempts >= 3;
+        let give_up =
+            backend.answered.load(Ordering::Relaxed) && attempts >= 3 * backends.count().max(1);
         if give_up || Instant::now() + pause > deadline {
             return Err(refused);
+        }
+        if attempts % backends.count().max(1) != 0 {
+            // The others first.
+            continue;
         }
         // It has just been started: it will listen soon.
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(500));
-    }
-}
-
-/// Waits until the other side has closed its end without having sent anything that is unread.
-async fn hung_up(client: &TcpStream) {
-    let mut byte = [0];
-    match client.peek(&mut byte).await {
-        Ok(0) | Err(_) => {}
-        Ok(_) => std::future::pending().await,
     }
 }

@@ -108,22 +108,114 @@ async fn parked_for_a_bounded_time() {
     assert_eq!(start.elapsed(), PATIENCE);
 }
 
-#[tokio::test(start_paused = true)]
-async fn parked_in_a_bounded_number() {
-    let backends = Arc::new(Backends::default());
-    let start = Instant::now();
-    let mut waiting = tokio::task::JoinSet::new();
-    for _ in 0..PARKED {
-        let backends = Arc::clone(&backends);
-        waiting.spawn(async move { backends.wait(start + PATIENCE).await.is_some() });
+#[tokio::test]
+async fn one_too_many_costs_the_oldest() {
+    let (address, backends) = relayed().await;
+    let park = async |number: usize| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"early ").await.unwrap();
+        while backends.parked().len() < number.min(PARKED) {
+            tokio::task::yield_now().await;
+        }
+        stream
+    };
+    let mut oldest = park(1).await;
+    let mut others = Vec::new();
+    for number in 2..=PARKED + 1 {
+        others.push(park(number).await);
     }
-    while backends.places.available_permits() > 0 {
+    let mut byte = [0];
+    assert!(oldest.read(&mut byte).await.is_err(), "reset");
+    backends.set(&[server("a").await]);
+    for stream in &mut others {
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"aearly ");
+    }
+}
+
+#[tokio::test]
+async fn a_parked_client_that_hangs_up_is_noticed() {
+    let (address, backends) = relayed().await;
+    let silent = TcpStream::connect(address).await.unwrap();
+    while backends.parked().is_empty() {
         tokio::task::yield_now().await;
     }
-    assert!(backends.wait(start + PATIENCE).await.is_none());
-    assert_eq!(start.elapsed(), Duration::ZERO);
-    backends.set(&["127.0.0.1:1".parse().unwrap()]);
-    assert!(waiting.join_all().await.iter().all(|found| *found));
+    drop(silent);
+    while !backends.parked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // One that said everything still gets its answer.
+    let mut asks = TcpStream::connect(address).await.unwrap();
+    asks.write_all(b"question").await.unwrap();
+    asks.shutdown().await.unwrap();
+    while backends.parked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    backends.set(&[server("a").await]);
+    let mut answer = String::new();
+    asks.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "aquestion");
+}
+
+#[tokio::test]
+async fn the_fewest_connections_first_and_the_dead_skipped() {
+    let (address, backends) = relayed().await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead_address = dead.local_addr().unwrap();
+    drop(dead);
+    backends.set(&[dead_address, server("a").await, server("b").await]);
+    let mut held = Vec::new();
+    let mut names = String::new();
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut name = [0; 1];
+        stream.read_exact(&mut name).await.unwrap();
+        names.push(char::from(name[0]));
+        held.push((name[0], stream));
+    }
+    assert_eq!(names.matches('a').count(), 3, "{names}");
+    // With those of one gone, it has the fewest.
+    held.retain(|(name, _)| *name == b'b');
+    let is_idle = || {
+        let all = backends.all.borrow();
+        let active = all.iter().map(|it| it.active.load(Ordering::Relaxed));
+        active.sum::<usize>() == 3
+    };
+    while !is_idle() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut name = [0; 1];
+        stream.read_exact(&mut name).await.unwrap();
+        assert_eq!(name, *b"a");
+        held.push((b'a', stream));
+    }
+}
+
+#[tokio::test]
+async fn datagrams_of_several_clients_reach_several_workloads() {
+    let public = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = public.local_addr().unwrap();
+    let backends = Arc::new(Backends::default());
+    tokio::spawn(serve_udp(public, Arc::clone(&backends)));
+    let servers = [
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+    ];
+    backends.set(&servers.each_ref().map(|it| it.local_addr().unwrap()));
+    let clients = [
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+    ];
+    for client in &clients {
+        client.send_to(b"x", address).await.unwrap();
+    }
+    let mut buffer = [0; 10];
+    for server in &servers {
+        server.recv_from(&mut buffer).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ async fn relay(
         .wait(Instant::now() + PATIENCE)
         .await
         .ok_or_else(missing)?;
+    let _active = backend.takes();
     let local = match backend.address {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),

@@ -32,12 +32,13 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 pub use self::address::EngineEnvironment;
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
-    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputStream, Progress,
+    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
+    Progress, RunRequest,
 };
 
 /// Both streams of a container, as bollard hands them over.
@@ -147,6 +148,30 @@ impl ContainerEngine for DockerEngine {
         self.find_or_create_network(request).boxed()
     }
 
+    fn inspect_network<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
+        self.look_at_network(id).boxed()
+    }
+
+    fn connect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.join_network(network, container, names).boxed()
+    }
+
+    fn disconnect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.leave_network(network, container).boxed()
+    }
+
     fn remove_network<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
         self.delete_network(id).boxed()
     }
@@ -200,6 +225,16 @@ impl ContainerEngine for DockerEngine {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>> {
         self.run_command(id, command, timeout).boxed()
+    }
+
+    fn run<'a>(
+        &'a self,
+        id: &'a str,
+        request: &'a RunRequest,
+        output: OutputSink<'a>,
+        end: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, Result<i64, EngineError>> {
+        self.run_to_end(id, request, output, end).boxed()
     }
 
     fn events<'a>(

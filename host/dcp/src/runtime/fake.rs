@@ -3,6 +3,8 @@
 //! Containers are entries of a table; a test ends them, lets them talk, takes the engine down or
 //! makes the next call of a kind fail.
 
+mod state;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,14 +15,18 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 
+use self::state::{FakeNetwork, State};
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
-    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputStream, Progress,
+    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
+    Progress, RunRequest,
 };
 
 /// A container of the fake.
 #[derive(Debug, Clone)]
 pub struct FakeContainer {
+    /// Id.
+    pub id: String,
     /// What was asked for.
     pub request: ContainerRequest,
     /// `created`, `running` or `exited`.
@@ -31,21 +37,6 @@ pub struct FakeContainer {
     pub output: Vec<(OutputStream, Bytes)>,
     /// What its own check found and said.
     pub health: Option<(String, String)>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    containers: BTreeMap<String, FakeContainer>,
-    networks: BTreeMap<String, BTreeMap<String, String>>,
-    volumes: BTreeMap<String, BTreeMap<String, String>>,
-    images: Vec<String>,
-    faults: BTreeMap<&'static str, VecDeque<EngineError>>,
-    calls: Vec<String>,
-    events: Vec<EngineEvent>,
-    execs: BTreeMap<String, i64>,
-    down: bool,
-    broken_streams: u64,
-    stubborn: bool,
 }
 
 /// The engine.
@@ -118,6 +109,36 @@ impl FakeEngine {
         self.change(|state| state.execs.insert(program.to_owned(), code));
     }
 
+    /// A command in a container doesn't end by itself.
+    pub fn set_hanging(&self, program: &str) {
+        self.change(|state| state.hanging.push(program.to_owned()));
+    }
+
+    /// Every command that was run in a container, with its id.
+    pub fn runs(&self) -> Vec<(String, RunRequest)> {
+        self.state().runs.clone()
+    }
+
+    /// Every build that was asked for.
+    pub fn builds(&self) -> Vec<BuildRequest> {
+        self.state().builds.clone()
+    }
+
+    /// Names by container id on a network; none: there is no such network.
+    pub fn members(&self, network: &str) -> Option<BTreeMap<String, Vec<String>>> {
+        Some(self.state().networks.get(network)?.members.clone())
+    }
+
+    /// A network that is there from before, with containers on it.
+    pub fn put_network(&self, name: &str, members: &[&str]) {
+        let members = members.iter().map(|id| ((*id).to_owned(), Vec::new()));
+        let network = FakeNetwork {
+            members: members.collect(),
+            ..FakeNetwork::default()
+        };
+        self.change(|state| state.networks.insert(name.to_owned(), network));
+    }
+
     /// The streams of events break off.
     pub fn break_streams(&self) {
         self.change(|state| state.broken_streams += 1);
@@ -185,13 +206,17 @@ impl FakeEngine {
             ..ContainerRequest::default()
         };
         let container = FakeContainer {
+            id: id.to_owned(),
             request,
             state: "running",
             exit_code: None,
             output: Vec::new(),
             health: None,
         };
-        self.change(|state| state.containers.insert(id.to_owned(), container));
+        self.change(|state| {
+            state.containers.insert(id.to_owned(), container);
+            state.event(id, "start", None);
+        });
     }
 
     fn call<'a, T: Send + 'a>(
@@ -222,44 +247,6 @@ fn unreachable() -> EngineError {
     EngineError::Unreachable {
         address: "fake".to_owned(),
         cause: "it is down".to_owned(),
-    }
-}
-
-impl State {
-    fn container(&mut self, id: &str) -> Result<&mut FakeContainer, EngineError> {
-        let id = match self
-            .containers
-            .iter()
-            .find(|(_, found)| found.request.name == id)
-        {
-            Some((id, _)) => id.clone(),
-            None => id.to_owned(),
-        };
-        self.containers
-            .get_mut(&id)
-            .ok_or(EngineError::NotFound(id))
-    }
-
-    fn end(&mut self, id: &str, code: i32, silently: bool) {
-        if let Some(container) = self.containers.get_mut(id)
-            && container.state == "running"
-        {
-            container.state = "exited";
-            container.exit_code = Some(code);
-            if !silently {
-                self.event(id, "die", Some(code));
-            }
-        }
-    }
-
-    fn event(&mut self, id: &str, action: &str, exit_code: Option<i32>) {
-        self.events.push(EngineEvent {
-            container_id: id.to_owned(),
-            action: action.to_owned(),
-            exit_code,
-            // Later than any clock, so that nothing is thought to have happened before.
-            time_nano: i64::MAX - 1_000_000 + i64::try_from(self.events.len()).unwrap_or(0),
-        });
     }
 }
 
@@ -301,7 +288,10 @@ impl ContainerEngine for FakeEngine {
         progress: Progress<'a>,
     ) -> BoxFuture<'a, Result<(), EngineError>> {
         progress("step 1");
-        self.call("build", &request.tag, |_| Ok(()))
+        self.call("build", &request.tag, |state| {
+            state.builds.push(request.clone());
+            Ok(())
+        })
     }
 
     fn ensure_network<'a>(
@@ -309,14 +299,49 @@ impl ContainerEngine for FakeEngine {
         request: &'a NetworkRequest,
     ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
         self.call("ensure_network", &request.name, |state| {
-            state
+            let network = state
                 .networks
-                .insert(request.name.clone(), request.labels.clone());
-            // Every address of 127.0.0.0/8 is this machine's.
-            Ok(NetworkInfo {
-                id: request.name.clone(),
-                gateways: vec!["127.77.0.1".to_owned()],
-            })
+                .entry(request.name.clone())
+                .or_insert_with(|| FakeNetwork {
+                    labels: request.labels.clone(),
+                    ipv6: request.ipv6,
+                    ..FakeNetwork::default()
+                });
+            Ok(network.info(&request.name))
+        })
+    }
+
+    fn inspect_network<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<NetworkInfo, EngineError>> {
+        self.call("inspect_network", id, |state| {
+            Ok(state.network(id)?.info(id))
+        })
+    }
+
+    fn connect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("connect", network, |state| {
+            state.container(container)?;
+            let members = &mut state.network(network)?.members;
+            members.insert(container.to_owned(), names.to_vec());
+            Ok(())
+        })
+    }
+
+    fn disconnect<'a>(
+        &'a self,
+        network: &'a str,
+        container: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("disconnect", network, |state| {
+            state.network(network)?.members.remove(container);
+            Ok(())
         })
     }
 
@@ -352,13 +377,23 @@ impl ContainerEngine for FakeEngine {
         self.call("create", &request.name, |state| {
             let id = format!("id-{}", request.name);
             let container = FakeContainer {
+                id: id.clone(),
                 request: request.clone(),
                 state: "created",
                 exit_code: None,
                 output: Vec::new(),
                 health: None,
             };
+            if state.container(&request.name).is_ok() {
+                let text = format!("the name {} is in use", request.name);
+                return Err(EngineError::Other(text));
+            }
             state.containers.insert(id.clone(), container);
+            for (network, names) in &request.networks {
+                if let Some(network) = state.networks.get_mut(network) {
+                    network.members.insert(id.clone(), names.clone());
+                }
+            }
             Ok(id)
         })
     }
@@ -374,6 +409,7 @@ impl ContainerEngine for FakeEngine {
     fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Inspection, EngineError>> {
         self.call("inspect", id, |state| {
             let found = state.container(id)?;
+            let id = found.id.clone();
             let ports = found.request.ports.iter().map(|port| {
                 let number = port
                     .host_port
@@ -382,7 +418,7 @@ impl ContainerEngine for FakeEngine {
             });
             let networks = found.request.networks.iter();
             Ok(Inspection {
-                id: format!("id-{}", found.request.name),
+                id,
                 name: found.request.name.clone(),
                 state: found.state.to_owned(),
                 exit_code: found.exit_code,
@@ -417,6 +453,9 @@ impl ContainerEngine for FakeEngine {
         self.call("remove", id, |state| {
             state.end(id, 137, false);
             state.containers.remove(id);
+            for network in state.networks.values_mut() {
+                network.members.remove(id);
+            }
             state.event(id, "destroy", None);
             Ok(())
         })
@@ -460,6 +499,37 @@ impl ContainerEngine for FakeEngine {
                 output: format!("{program} says {exit_code}\n"),
             })
         })
+    }
+
+    fn run<'a>(
+        &'a self,
+        id: &'a str,
+        request: &'a RunRequest,
+        output: OutputSink<'a>,
+        mut end: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, Result<i64, EngineError>> {
+        let called = self.call("run", id, |state| {
+            state.container(id)?;
+            state.runs.push((id.to_owned(), request.clone()));
+            let program = request.command.first().cloned().unwrap_or_default();
+            let code = state.execs.get(&program).copied().unwrap_or(0);
+            let hangs = state.hanging.contains(&program);
+            Ok((program, code, hangs))
+        });
+        async move {
+            let (program, code, hangs) = called.await?;
+            output(
+                OutputStream::Stdout,
+                format!("{program} begins\n").as_bytes(),
+            );
+            if hangs {
+                let _ = end.wait_for(|end| *end).await;
+                return Ok(143);
+            }
+            output(OutputStream::Stderr, b"an error");
+            Ok(code)
+        }
+        .boxed()
     }
 
     fn events<'a>(
@@ -516,7 +586,7 @@ impl ContainerEngine for FakeEngine {
             let networks = state
                 .networks
                 .iter()
-                .map(|(name, labels)| leftover("network", name, name, labels));
+                .map(|(name, found)| leftover("network", name, name, &found.labels));
             let volumes = state
                 .volumes
                 .iter()

@@ -71,6 +71,8 @@ async fn images_are_built_from_a_folder() {
         args: BTreeMap::from([("WHO".to_owned(), "us".to_owned())]),
         tag: format!("standin.local/{}:1", bench.name("image")),
         labels: bench.labels(),
+        tags: vec![format!("standin.local/{}", bench.name("second"))],
+        ..BuildRequest::default()
     };
     bench.engine.build(&request, &progress).await.unwrap();
     let told = std::mem::take(&mut *lines.lock().unwrap());
@@ -91,6 +93,9 @@ async fn images_are_built_from_a_folder() {
         bench.output(&id).await.0,
         "built for us\nDockerfile\na.txt\n"
     );
+
+    assert!(bench.engine.has_image(&request.tags[0]).await.unwrap());
+    bench.remove_image(&request.tags[0]);
 
     request.target = None;
     let failed = bench.engine.build(&request, &progress).await.unwrap_err();
@@ -122,6 +127,8 @@ async fn what_the_images_own_check_finds_is_told_and_seen() {
         args: BTreeMap::new(),
         tag: format!("standin.local/{}:1", bench.name("image")),
         labels: bench.labels(),
+        tags: Vec::new(),
+        platform: None,
     };
     bench.engine.build(&build, &|_: &str| {}).await.unwrap();
     let mut request = bench.shell("checked", "sleep 3; touch /ok; sleep 1000");

@@ -94,6 +94,7 @@ impl Bench {
         let request = NetworkRequest {
             name: self.name(name),
             labels: self.labels(),
+            ..NetworkRequest::default()
         };
         let made = self.engine.ensure_network(&request).await.unwrap();
         (request.name, made)

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::query_parameters::BuildImageOptions;
+use bollard::query_parameters::{BuildImageOptions, TagImageOptionsBuilder};
 use futures_util::StreamExt;
 
 use super::context::Context;
@@ -36,6 +36,7 @@ impl DockerEngine {
             target: request.target.clone().unwrap_or_default(),
             buildargs: Some(request.args.clone().into_iter().collect()),
             labels: Some(request.labels.clone().into_iter().collect()),
+            platform: request.platform.clone().unwrap_or_default(),
             rm: true,
             forcerm: true,
             ..BuildImageOptions::default()
@@ -74,7 +75,27 @@ impl DockerEngine {
             }
         }
         lines.finish(progress);
+        for tag in &request.tags {
+            self.tag_image(&request.tag, tag).await?;
+        }
         Ok(())
+    }
+
+    /// Gives an image one more name.
+    async fn tag_image(&self, image: &str, tag: &str) -> Result<(), EngineError> {
+        // The last colon belongs to the version unless a slash follows: then it is a port's.
+        let (repository, version) = match tag.rsplit_once(':') {
+            Some((repository, version)) if !version.contains('/') => (repository, version),
+            _ => (tag, "latest"),
+        };
+        let options = TagImageOptionsBuilder::new()
+            .repo(repository)
+            .tag(version)
+            .build();
+        self.docker()
+            .tag_image(image, Some(options))
+            .await
+            .map_err(|error| self.error(tag, &error))
     }
 }
 

@@ -40,7 +40,10 @@ impl DockerEngine {
         label: &'a str,
         since_nano: Option<i64>,
     ) -> BoxStream<'a, Result<EngineEvent, EngineError>> {
-        let mut filters = vec![("type", vec!["container"]), ("label", vec![label])];
+        let mut filters = vec![("type", vec!["container"])];
+        if !label.is_empty() {
+            filters.push(("label", vec![label]));
+        }
         if !self.is_podman() {
             // podman's words are others, and it drops events for words that it doesn't know.
             filters.push(("event", ACTIONS.to_vec()));

@@ -6,11 +6,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::models::{Network, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{
+    Ipam, IpamConfig, Network, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkDisconnectRequest, VolumeCreateRequest,
+};
 use bollard::query_parameters::{ListNetworksOptionsBuilder, RemoveVolumeOptionsBuilder};
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::spec::endpoint;
 use super::{DockerEngine, errors};
 use crate::runtime::{EngineError, NetworkInfo, NetworkRequest};
 
@@ -37,6 +42,8 @@ impl DockerEngine {
             name: request.name.clone(),
             driver: Some("bridge".to_owned()),
             labels: Some(request.labels.clone().into_iter().collect()),
+            enable_ipv6: request.ipv6.then_some(true),
+            ipam: request.ipv6.then(|| ipv6_range(&request.name)),
             options: self
                 .needs_bridge_name()
                 .then(|| [(BRIDGE_NAME.to_owned(), bridge_name(&request.name))].into()),
@@ -55,6 +62,63 @@ impl DockerEngine {
             tokio::time::sleep(APPEARANCE).await;
         }
         Err(EngineError::NotFound(format!("network {}", request.name)))
+    }
+
+    pub(super) async fn look_at_network(&self, id: &str) -> Result<NetworkInfo, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Members {
+            containers: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+        }
+        let what = format!("network {id}");
+        let path = format!("/networks/{id}");
+        let answer: serde_json::Value = self.ask(&what, &path, None).await?;
+        let odd = |error| EngineError::Other(format!("{what}: {error}"));
+        let network: Network = serde_json::from_value(answer.clone()).map_err(odd)?;
+        let members: Members = serde_json::from_value(answer).map_err(odd)?;
+        let mut info = network_info(&network);
+        info.containers = members
+            .containers
+            .unwrap_or_default()
+            .into_keys()
+            // Those of others' swarm services have names of another sort.
+            .filter(|id| !id.starts_with("ep-") && !id.starts_with("lb-"))
+            .collect();
+        Ok(info)
+    }
+
+    pub(super) async fn join_network(
+        &self,
+        network: &str,
+        container: &str,
+        names: &[String],
+    ) -> Result<(), EngineError> {
+        let config = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(endpoint(names)),
+        };
+        match self.docker().connect_network(network, config).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_on_it(&errors::cause(&error)) => Ok(()),
+            Err(error) => Err(self.error(&format!("network {network}"), &error)),
+        }
+    }
+
+    pub(super) async fn leave_network(
+        &self,
+        network: &str,
+        container: &str,
+    ) -> Result<(), EngineError> {
+        let config = NetworkDisconnectRequest {
+            container: container.to_owned(),
+            force: Some(true),
+        };
+        match self.docker().disconnect_network(network, config).await {
+            Ok(()) => Ok(()),
+            Err(error) if errors::is_missing(&error) => Ok(()),
+            Err(error) if errors::cause(&error).contains("is not connected") => Ok(()),
+            Err(error) => Err(self.error(&format!("network {network}"), &error)),
+        }
     }
 
     fn needs_bridge_name(&self) -> bool {
@@ -131,6 +195,26 @@ fn bridge_name(network: &str) -> String {
     format!("br-{}", digits.collect::<String>())
 }
 
+/// A private IPv6 range made from the network's name: engines before 27 have none of their own to
+/// give.
+fn ipv6_range(network: &str) -> Ipam {
+    let digest = Sha256::digest(network.as_bytes());
+    let word = |place: usize| u16::from_be_bytes([digest[place], digest[place + 1]]);
+    let first = 0xfd00 | (word(0) & 0xff);
+    let subnet = format!("{first:x}:{:x}:{:x}:{:x}::/64", word(2), word(4), word(6));
+    Ipam {
+        config: Some(vec![IpamConfig {
+            subnet: Some(subnet),
+            ..IpamConfig::default()
+        }]),
+        ..Ipam::default()
+    }
+}
+
+fn is_on_it(cause: &str) -> bool {
+    cause.contains("already exists in network") || cause.contains("already connected")
+}
+
 /// Somebody else made the network first.
 fn lost_the_race(error: &bollard::errors::Error) -> bool {
     let cause = errors::cause(error);
@@ -140,9 +224,13 @@ fn lost_the_race(error: &bollard::errors::Error) -> bool {
         || cause.contains("network already exists")
 }
 
+fn clone_pair((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
 fn network_info(network: &Network) -> NetworkInfo {
-    let configs = network.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
-    let gateways = configs
+    let configs = || network.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
+    let gateways = configs()
         .filter_map(|config| config.gateway.as_deref())
         // Some engines write the length of the prefix behind it.
         .map(|gateway| gateway.split('/').next().unwrap_or(gateway).to_owned())
@@ -150,6 +238,13 @@ fn network_info(network: &Network) -> NetworkInfo {
         .collect();
     NetworkInfo {
         id: network.id.clone().unwrap_or_default(),
+        driver: network.driver.clone().unwrap_or_default(),
+        ipv6: network.enable_ipv6.unwrap_or_default(),
+        subnets: configs()
+            .filter_map(|config| config.subnet.clone())
+            .collect(),
         gateways,
+        labels: network.labels.iter().flatten().map(clone_pair).collect(),
+        containers: Vec::new(),
     }
 }

@@ -50,6 +50,11 @@ impl DockerEngine {
         if !self.is_podman() {
             host.extra_hosts = Some(vec!["host.docker.internal:host-gateway".to_owned()]);
         }
+        for (name, address) in &request.hosts {
+            host.extra_hosts
+                .get_or_insert_default()
+                .push(format!("{name}:{address}"));
+        }
         for (name, value) in &request.privileges {
             grant(&mut host, name, value)
                 .map_err(|problem| EngineError::Other(format!("{}: {problem}", request.name)))?;

@@ -1,0 +1,91 @@
+//! What the fake engine holds.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::FakeContainer;
+use crate::runtime::{BuildRequest, EngineError, EngineEvent, NetworkInfo, RunRequest};
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct FakeNetwork {
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) ipv6: bool,
+    /// Names by container id.
+    pub(super) members: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) containers: BTreeMap<String, FakeContainer>,
+    pub(super) networks: BTreeMap<String, FakeNetwork>,
+    pub(super) volumes: BTreeMap<String, BTreeMap<String, String>>,
+    pub(super) images: Vec<String>,
+    pub(super) faults: BTreeMap<&'static str, VecDeque<EngineError>>,
+    pub(super) calls: Vec<String>,
+    pub(super) events: Vec<EngineEvent>,
+    pub(super) execs: BTreeMap<String, i64>,
+    pub(super) hanging: Vec<String>,
+    pub(super) runs: Vec<(String, RunRequest)>,
+    pub(super) builds: Vec<BuildRequest>,
+    pub(super) down: bool,
+    pub(super) broken_streams: u64,
+    pub(super) stubborn: bool,
+}
+
+impl FakeNetwork {
+    pub(super) fn info(&self, name: &str) -> NetworkInfo {
+        NetworkInfo {
+            id: name.to_owned(),
+            driver: "bridge".to_owned(),
+            ipv6: self.ipv6,
+            subnets: vec!["127.77.0.0/16".to_owned()],
+            // Every address of 127.0.0.0/8 is this machine's.
+            gateways: vec!["127.77.0.1".to_owned()],
+            labels: self.labels.clone(),
+            containers: self.members.keys().cloned().collect(),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn network(&mut self, name: &str) -> Result<&mut FakeNetwork, EngineError> {
+        self.networks
+            .get_mut(name)
+            .ok_or_else(|| EngineError::NotFound(format!("network {name}")))
+    }
+
+    pub(super) fn container(&mut self, id: &str) -> Result<&mut FakeContainer, EngineError> {
+        let id = match self
+            .containers
+            .iter()
+            .find(|(_, found)| found.request.name == id)
+        {
+            Some((id, _)) => id.clone(),
+            None => id.to_owned(),
+        };
+        self.containers
+            .get_mut(&id)
+            .ok_or(EngineError::NotFound(id))
+    }
+
+    pub(super) fn end(&mut self, id: &str, code: i32, silently: bool) {
+        if let Some(container) = self.containers.get_mut(id)
+            && container.state == "running"
+        {
+            container.state = "exited";
+            container.exit_code = Some(code);
+            if !silently {
+                self.event(id, "die", Some(code));
+            }
+        }
+    }
+
+    pub(super) fn event(&mut self, id: &str, action: &str, exit_code: Option<i32>) {
+        self.events.push(EngineEvent {
+            container_id: id.to_owned(),
+            action: action.to_owned(),
+            exit_code,
+            // Later than any clock, so that nothing is thought to have happened before.
+            time_nano: i64::MAX - 1_000_000 + i64::try_from(self.events.len()).unwrap_or(0),
+        });
+    }
+}
