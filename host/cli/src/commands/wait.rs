@@ -76,11 +76,9 @@ pub(crate) async fn settle(running: &Running, args: &WaitArgs) -> Result<Option<
             lines.push(explained(running, workload, &workloads).await);
         }
     }
-    let first = lines
-        .iter()
-        .flat_map(|text| text.lines())
-        .collect::<Vec<_>>();
-    bail!(Problem::app(how).help(first.join("\n")))
+    let lines = lines.iter().flat_map(|text| text.lines());
+    let lines: String = lines.map(|line| format!("\n  {line}")).collect();
+    bail!(Problem::app(format!("{how}:{lines}")))
 }
 
 /// Why, with last lines.
