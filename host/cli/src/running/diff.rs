@@ -143,6 +143,8 @@ fn wish(object: &Object) -> Json {
     let mut spec = whole["spec"].take();
     if let Some(fields) = spec.as_object_mut() {
         fields.remove("stop");
+        // What is left out is asked for.
+        fields.entry("start").or_insert(json!(true));
         // By name, so that a difference has one.
         for list in ["env", "labels"] {
             if let Some(Json::Array(entries)) = fields.get_mut(list) {

@@ -47,8 +47,6 @@ pub(crate) struct Workload {
     pub(crate) wanted_env: Vec<EnvVar>,
     /// The same with placeholders replaced and secrets masked, where it was started.
     pub(crate) env: Vec<EnvVar>,
-    /// Files of variables.
-    pub(crate) env_files: Vec<String>,
     /// Volumes, paths and data folders.
     pub(crate) mounts: Vec<String>,
     /// Working directory.
@@ -75,7 +73,6 @@ impl Workload {
             args: Vec::new(),
             wanted_env: Vec::new(),
             env: Vec::new(),
-            env_files: Vec::new(),
             mounts: Vec::new(),
             folder: None,
             aspire: Aspire::default(),
@@ -95,7 +92,6 @@ impl Workload {
                 },
                 wanted_env: it.spec.env,
                 env: it.status.effective_env,
-                env_files: it.spec.env_files,
                 mounts: it
                     .spec
                     .volume_mounts
@@ -138,8 +134,7 @@ impl Workload {
                     },
                     wanted_env: it.spec.env,
                     env: it.status.effective_env,
-                    env_files: it.spec.env_files,
-                    mounts: aspire
+                        mounts: aspire
                         .data_folders
                         .iter()
                         .map(|key| format!("data folder `{key}`"))
