@@ -44,7 +44,7 @@ demo: build
 	@images=$$(tests/machine quickstart-images) && cd examples/quickstart && { "$(TARGET)/debug/aspire-host" run $$images || [ $$? = 130 ]; }
 
 test: build
-	@tests/machine engine redis postgres python compose images
+	@tests/machine engine redis postgres python compose images clients
 	$(CARGO) test -j$(JOBS) --locked --workspace
 
 lint:

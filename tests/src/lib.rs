@@ -4,9 +4,11 @@
 //! Knows the command line and the files of `aspire-host`, and no code of it. Every wait has an end
 //! and a reason that is told; nothing waits for a time to pass.
 
+pub mod clients;
 pub mod compose;
 pub mod engine;
 pub mod http;
+pub mod oracle;
 pub mod outcome;
 pub mod places;
 pub mod processes;

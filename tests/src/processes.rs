@@ -118,6 +118,13 @@ pub fn all_of(program: &Path, among: &[Process]) -> Vec<Process> {
         .collect()
 }
 
+/// The watchdogs of a host.
+pub fn watchdogs(host: u32) -> Vec<Process> {
+    let ours =
+        |one: &Process| one.parent == host && one.command.iter().any(|word| word == "__watchdog");
+    all().into_iter().filter(ours).collect()
+}
+
 /// Sends a signal; a process that is gone is none to complain about.
 pub fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);

@@ -177,6 +177,16 @@ impl Session {
         processes::signal(self.pid, signal);
     }
 
+    /// Kills it together with its watchdog, as when the machine's memory runs out.
+    pub fn kill_with_watchdog(&self) {
+        // So that it can't replace it meanwhile.
+        self.signal(Signal::STOP);
+        for watchdog in processes::watchdogs(self.pid) {
+            watchdog.kill();
+        }
+        self.signal(Signal::KILL);
+    }
+
     /// Waits for the end.
     ///
     /// # Panics

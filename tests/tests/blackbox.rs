@@ -18,6 +18,8 @@ mod crash;
 mod explain;
 #[path = "blackbox/instances.rs"]
 mod instances;
+#[path = "blackbox/killed.rs"]
+mod killed;
 #[path = "blackbox/order.rs"]
 mod order;
 #[path = "blackbox/processes.rs"]

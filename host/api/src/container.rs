@@ -22,6 +22,7 @@ pub struct Container {
     /// What is wanted.
     pub spec: ContainerSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ContainerStatus,
 }
 
@@ -45,15 +46,19 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
     /// Absolute paths.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env_files: Vec<String>,
     /// Ports to publish.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<ContainerPort>,
     /// Volumes and bind mounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<VolumeMount>,
     /// Files to put into the container before it starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -99,8 +104,10 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalSpec>,
     /// Start it; may become true later, never false again.
+    #[serde(skip_serializing_if = "Clone::clone")]
     pub start: bool,
     /// Stop it; may become true, never false again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stop: bool,
     /// What DCP has no word for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +175,7 @@ pub struct ContainerBuild {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<EnvVar>,
     /// Stage to build; none: the last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -373,12 +381,21 @@ pub struct ContainerStatus {
     /// Times that it was started again after it ended by itself.
     #[serde(skip_serializing_if = "crate::schema::is_zero")]
     pub restarts: u32,
+    /// When it is started again, as a new object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
+    pub restart_timestamp: Option<String>,
+    /// Name of the object that took its place when it was started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
     /// What went wrong, or what is going on (`pulling …`, `waiting for …`).
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// Overall health.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_status: Option<HealthStatus>,
     /// Last result of every probe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health_probe_results: Vec<ProbeResult>,
     /// Gates that are still closed, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -458,7 +475,7 @@ pub struct ProbeResult {
     #[serde(default)]
     pub reason: String,
     /// Failures in a row.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "crate::schema::is_zero")]
     pub failures: u32,
 }
 

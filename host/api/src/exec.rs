@@ -16,6 +16,7 @@ pub struct ContainerExec {
     /// What is wanted; can't be changed.
     pub spec: ContainerExecSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ContainerExecStatus,
 }
 

@@ -20,6 +20,7 @@ pub struct Executable {
     /// What is wanted.
     pub spec: ExecutableSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ExecutableStatus,
 }
 
@@ -34,8 +35,10 @@ pub struct ExecutableSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// *Templates*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
     /// Absolute paths.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -75,8 +78,10 @@ pub struct ExecutableSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal: Option<TerminalSpec>,
     /// Start it; may become true later, never false again.
+    #[serde(skip_serializing_if = "Clone::clone")]
     pub start: bool,
     /// Stop it; may become true, never false again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stop: bool,
     /// What DCP has no word for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +191,13 @@ pub struct ExecutableStatus {
     /// Times that it was started again after it ended by itself.
     #[serde(skip_serializing_if = "crate::schema::is_zero")]
     pub restarts: u32,
+    /// When it is started again, as a new object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::micro_time")]
+    pub restart_timestamp: Option<String>,
+    /// Name of the object that took its place when it was started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
     /// RFC 3339 with microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::micro_time")]
@@ -198,11 +210,13 @@ pub struct ExecutableStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// What went wrong, or what is going on.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// Overall health.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_status: Option<HealthStatus>,
     /// Last result of every probe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health_probe_results: Vec<ProbeResult>,
     /// Gates that are still closed, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -258,7 +272,7 @@ impl ExecutableState {
             (from, Unknown) => !from.is_final(),
             (Initial, Starting | Running | NotFound | Terminated | FailedToStart)
             | (NotFound, Starting | Running | Terminated | FailedToStart)
-            | (Starting, Running | FailedToStart | Finished | Terminated)
+            | (Starting, Running | FailedToStart | Finished)
             | (Running, Stopping | Terminated | Finished)
             | (Stopping, Terminated | Finished) => true,
             _ => false,

@@ -8,6 +8,16 @@ use serde_json::Value;
 
 /// Label: the resource of the app that an object was lowered from.
 pub const RESOURCE_LABEL: &str = "aspire-host.dev/resource";
+/// Annotation of a workload that was started again: name of the object that it began with. Its
+/// data folders, and gates that name that object, follow it.
+pub const FIRST_ANNOTATION: &str = "aspire-host.dev/first";
+/// Annotation of a workload that was started again: how often, in all.
+pub const RESTARTS_ANNOTATION: &str = "aspire-host.dev/restarts";
+/// Annotation of a workload that was started again: how often since it last ran for a while.
+pub const ATTEMPT_ANNOTATION: &str = "aspire-host.dev/attempt";
+/// Annotation: the services that a workload serves, as DCP has it: a JSON list of `{serviceName,
+/// address, port}`.
+pub const SERVICE_PRODUCER_ANNOTATION: &str = "service-producer";
 
 /// `metadata`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +77,28 @@ impl ObjectMeta {
         self.labels
             .get(RESOURCE_LABEL)
             .map_or(&self.name, String::as_str)
+    }
+
+    /// The name of the object that a workload began with, before it was started again.
+    pub fn first(&self) -> &str {
+        self.annotations
+            .get(FIRST_ANNOTATION)
+            .map_or(&self.name, String::as_str)
+    }
+
+    /// How often a workload was started again.
+    pub fn restarts(&self) -> u32 {
+        self.number(RESTARTS_ANNOTATION)
+    }
+
+    /// How often a workload was started again since it last ran for a while.
+    pub fn attempt(&self) -> u32 {
+        self.number(ATTEMPT_ANNOTATION)
+    }
+
+    fn number(&self, annotation: &str) -> u32 {
+        let text = self.annotations.get(annotation);
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 }
 

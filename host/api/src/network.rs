@@ -16,6 +16,7 @@ pub struct ContainerNetwork {
     /// What is wanted.
     pub spec: ContainerNetworkSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ContainerNetworkStatus,
 }
 
@@ -51,6 +52,7 @@ pub struct ContainerNetworkStatus {
     /// Where it is in its life.
     pub state: ContainerNetworkState,
     /// What went wrong.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// Id in the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +105,7 @@ pub struct ContainerNetworkConnection {
     /// What is wanted.
     pub spec: ContainerNetworkConnectionSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ContainerNetworkConnectionStatus,
 }
 

@@ -19,6 +19,7 @@ pub struct ExecutableReplicaSet {
     /// What is wanted.
     pub spec: ExecutableReplicaSetSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ExecutableReplicaSetStatus,
 }
 

@@ -28,6 +28,11 @@ pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// For serialisation: what says nothing is left out.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// All schemas by name: the kinds and their parts.
 pub fn definitions() -> BTreeMap<String, Value> {
     let mut settings = SchemaSettings::openapi3();

@@ -5,8 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aspire::{Aspire, WorkloadEndpoint};
 use crate::conditions::Common;
-use crate::meta::ObjectMeta;
+use crate::meta::{ObjectMeta, SERVICE_PRODUCER_ANNOTATION};
 
 /// A stable public address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +18,7 @@ pub struct Service {
     /// What is wanted.
     pub spec: ServiceSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ServiceStatus,
 }
 
@@ -31,8 +33,10 @@ pub struct ServiceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// TCP or UDP.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub protocol: Protocol,
     /// How the address comes about.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub address_allocation_mode: AddressAllocationMode,
 }
 
@@ -131,6 +135,7 @@ pub struct Endpoint {
     /// What is wanted.
     pub spec: EndpointSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: EndpointStatus,
 }
 
@@ -159,4 +164,79 @@ pub struct EndpointStatus {
     /// What every status has.
     #[serde(flatten)]
     pub common: Common,
+}
+/// A service that a workload serves, as an entry of the annotation `service-producer` says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceProducer {
+    /// Name of the [`Service`].
+    pub service_name: String,
+    /// Where a process listens; none: 127.0.0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The port of a process, or the container's or the machine's port of a container; none: the
+    /// driver allocates one for a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// The services that a workload's metadata says it serves.
+///
+/// # Errors
+/// The annotation is no such list; in words.
+pub fn producers(metadata: &ObjectMeta) -> Result<Vec<ServiceProducer>, String> {
+    match metadata.annotations.get(SERVICE_PRODUCER_ANNOTATION) {
+        None => Ok(Vec::new()),
+        Some(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+    }
+}
+
+/// Every way into a workload: those that the control plane's own field names, and those that the
+/// annotation `service-producer` does, under the service's name.
+pub fn endpoints(metadata: &ObjectMeta, aspire: Option<&Aspire>) -> Vec<WorkloadEndpoint> {
+    let mut all: Vec<WorkloadEndpoint> = aspire
+        .map(|aspire| aspire.endpoints.clone())
+        .unwrap_or_default();
+    // What can't be read was refused when the object was created.
+    for producer in producers(metadata).unwrap_or_default() {
+        if !all
+            .iter()
+            .any(|endpoint| endpoint.service == producer.service_name)
+        {
+            all.push(WorkloadEndpoint {
+                name: producer.service_name.clone(),
+                scheme: "tcp".to_owned(),
+                service: producer.service_name,
+                target_port: producer.port,
+                protocol: Protocol::Tcp,
+                external: false,
+            });
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn produced_services() {
+        let mut metadata = ObjectMeta::of("web", "web");
+        assert_eq!(producers(&metadata), Ok(vec![]));
+        let text = r#"[{"serviceName": "web-http", "serviceNamespace": "", "port": 80}, {"serviceName": "x"}]"#;
+        metadata
+            .annotations
+            .insert(SERVICE_PRODUCER_ANNOTATION.into(), text.into());
+        let found = endpoints(&metadata, None);
+        let found: Vec<_> = found
+            .iter()
+            .map(|endpoint| (&*endpoint.service, endpoint.target_port))
+            .collect();
+        assert_eq!(found, [("web-http", Some(80)), ("x", None)]);
+        metadata
+            .annotations
+            .insert(SERVICE_PRODUCER_ANNOTATION.into(), "x".into());
+        assert!(producers(&metadata).is_err());
+    }
 }

@@ -85,10 +85,11 @@ pub fn parse(template: &str) -> Result<Vec<Piece>, TemplateError> {
         let offset = template.len() - rest.len() + start;
         text.push_str(&rest[..start]);
         let (inside, after) = rest[start + 2..]
-            .split_once("-}}")
+            .split_once("}}")
             .ok_or(TemplateError::Open(offset))?;
         rest = after;
-        let inside = inside.trim_start_matches('-').trim();
+        // DCP's users write `{{portFor "x"}}` as well.
+        let inside = inside.trim_start_matches('-').trim_end_matches('-').trim();
         let unknown = || TemplateError::Unknown(inside.to_owned());
         let (name, argument) = inside.split_once(' ').ok_or_else(unknown)?;
         let argument = argument
@@ -154,6 +155,19 @@ mod tests {
                 Piece::Placeholder(Placeholder::PortFor("cache-tcp".into())),
             ]
         );
+    }
+
+    #[test]
+    fn all_spellings() {
+        let port = [Piece::Placeholder(Placeholder::PortFor("a".into()))];
+        for text in [
+            r#"{{- portFor "a" -}}"#,
+            r#"{{portFor "a"}}"#,
+            r#"{{ portFor "a" }}"#,
+            r#"{{- portFor "a"}}"#,
+        ] {
+            assert_eq!(parse(text).unwrap(), port, "{text}");
+        }
     }
 
     #[test]

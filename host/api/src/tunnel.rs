@@ -18,6 +18,7 @@ pub struct ContainerNetworkTunnelProxy {
     /// What is wanted.
     pub spec: ContainerNetworkTunnelProxySpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ContainerNetworkTunnelProxyStatus,
 }
 

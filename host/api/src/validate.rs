@@ -11,6 +11,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::health::{HealthProbe, HealthProbeKind};
+use crate::meta::SERVICE_PRODUCER_ANNOTATION;
 use crate::object::Object;
 use crate::template;
 
@@ -211,6 +212,10 @@ pub fn duration(text: &str) -> Option<u64> {
 pub fn validate(object: &Object) -> Vec<FieldError> {
     let mut findings = Findings::default();
     findings.required("metadata.name", object.metadata().name.is_empty());
+    if let Err(problem) = crate::service::producers(object.metadata()) {
+        let field = format!("metadata.annotations[{SERVICE_PRODUCER_ANNOTATION}]");
+        findings.invalid(field, problem);
+    }
     match object {
         Object::Container(container) => container::check(&mut findings, &container.spec),
         Object::Executable(executable) => executable::check(&mut findings, &executable.spec),

@@ -15,6 +15,7 @@ pub struct ContainerVolume {
     /// What is wanted.
     pub spec: ContainerVolumeSpec,
     /// What is.
+    #[serde(skip_serializing_if = "crate::schema::is_default")]
     pub status: ContainerVolumeStatus,
 }
 
@@ -26,6 +27,7 @@ pub struct ContainerVolumeSpec {
     #[schemars(extend("x-required" = true))]
     pub name: String,
     /// Kept after the run.
+    #[serde(skip_serializing_if = "Clone::clone")]
     pub persistent: bool,
 }
 

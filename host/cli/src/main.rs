@@ -33,6 +33,10 @@ use crate::host::Host;
 use crate::project::Reported;
 
 fn main() -> ExitCode {
+    // Before anything else: all that it touches stays in its memory for the whole run.
+    if let Some(code) = aspire_dcp::watchdog::dispatch(std::env::args_os().skip(1)) {
+        return code;
+    }
     let cli = Cli::parse_from(args::gathered(std::env::args_os()));
     let host = match Host::new(cli.global.clone()) {
         Ok(host) => host,

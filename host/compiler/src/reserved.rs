@@ -230,7 +230,7 @@ pub const KEYS: &[ReservedKey] = &[
     },
     ReservedKey {
         name: "health",
-        documentation: "When it is healthy: a path of its HTTP endpoint, or `{ path, endpoint, status }`, `{ tcp }`, `{ command }`, each with `interval`, `timeout`, `start-period`, `retries`.",
+        documentation: "When it is healthy: a path of its HTTP endpoint, or `{ path, endpoint, status }`, `{ tcp }`, `{ command }`, each with `interval`, `timeout`, `start-period`, `retries`; `liveness = true`: one that becomes unhealthy is stopped and has failed.",
         on: On::Workloads,
         schema: || {
             json!({ "oneOf": [ string(), {
@@ -242,6 +242,7 @@ pub const KEYS: &[ReservedKey] = &[
                 "interval": { "type": "string", "description": "Such as \"5s\" or \"500ms\"." },
                 "timeout": { "type": "string" }, "start-period": { "type": "string" },
                 "retries": { "type": "integer", "minimum": 1 },
+                "liveness": { "type": "boolean", "description": "One that becomes unhealthy is stopped, and started again as `restart` says." },
             } } ] })
         },
         read: ways::health,
@@ -267,17 +268,24 @@ pub const KEYS: &[ReservedKey] = &[
     },
     ReservedKey {
         name: "lifetime",
-        documentation: "`session`: as long as the run. (`persistent` is not served by this version.)",
+        documentation: "`session`: as long as the run; `persistent`: a container that is kept after it and found again by the next run.",
         on: On::Workloads,
-        schema: || json!({ "enum": ["session"] }),
-        read: |reader, node| reader.choice(Field::Lifetime, node, &["session"]),
+        schema: || json!({ "enum": ["session", "persistent"] }),
+        read: |reader, node| reader.choice(Field::Lifetime, node, &["session", "persistent"]),
     },
     ReservedKey {
         name: "restart",
-        documentation: "`no`: a workload that ended stays ended. (`on-failure` and `always` are not served by this version.)",
+        documentation: "Whether it is started again after it ended: `no` (the default), `on-failure`, `always`, or `{ policy, maximum }` with how often in a row.",
         on: On::Workloads,
-        schema: || json!({ "enum": ["no"] }),
-        read: |reader, node| reader.choice(Field::Restart, node, &["no"]),
+        schema: || {
+            let policy = json!({ "enum": workload::RESTART_POLICIES });
+            json!({ "oneOf": [ policy, {
+            "type": "object", "additionalProperties": false, "required": ["policy"], "properties": {
+                "policy": { "enum": workload::RESTART_POLICIES },
+                "maximum": { "type": "integer", "minimum": 1, "description": "In a row; a run of a minute makes up for what was before." },
+            } } ] })
+        },
+        read: workload::restart,
     },
     ReservedKey {
         name: "start",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::logs::LogLimits;
 use crate::runtime::ContainerEngine;
 use crate::secrets::{NoSecrets, SecretSource};
+use crate::watchdog::Watchdog;
 
 /// What a run is started with.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub struct Config {
     pub logs: LogLimits,
     /// Between the request to stop and the end, where the object doesn't say.
     pub stop_grace: Duration,
+    /// Ends and removes everything at once should this program be killed; none: the next run does.
+    pub watchdog: Option<Watchdog>,
 }
 
 impl Config {
@@ -66,6 +69,7 @@ impl Config {
             environment: crate::processes::environment::inherited(std::env::vars_os()),
             logs: LogLimits::default(),
             stop_grace: Duration::from_secs(10),
+            watchdog: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aspire_api::ObjectKey;
+use aspire_api::{Kind, ObjectKey};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Timestamp;
@@ -142,13 +142,19 @@ impl Context {
         waiting: &'a (dyn Fn(&str) + Send + Sync),
     ) -> Scope<'a> {
         let process = viewpoint == Viewpoint::Machine;
+        // Data outlives the object that it was made for.
+        let key = ObjectKey::new(Kind::Executable, name);
+        let found = self.store.get(&key).ok();
+        let first = found
+            .as_ref()
+            .map_or(name, |found| found.metadata().first());
         Scope {
             book: &self.book,
             secrets: self.config.secrets.as_ref(),
             redactor: &self.redactor,
             viewpoint,
             serving,
-            data: process.then(|| self.config.data_folder.join("data").join(name)),
+            data: process.then(|| self.config.data_folder.join("data").join(first)),
             files: process.then(|| self.config.data_folder.join("files").join(name)),
             waiting,
         }

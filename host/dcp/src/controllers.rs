@@ -14,8 +14,11 @@ pub(crate) mod health;
 mod made;
 mod materials;
 mod queue;
+mod restart;
 mod service;
 mod services;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod workload;
 mod workloads;
 
@@ -30,6 +33,7 @@ use crate::store::{Event, EventKind, Watcher};
 use materials::Material;
 pub(crate) use materials::{labels, session_name};
 use queue::Queue;
+pub(crate) use restart::in_words;
 use services::Served;
 use workloads::Workload;
 
@@ -58,6 +62,9 @@ pub(crate) struct Controllers {
     served: BTreeMap<String, Served>,
     /// Who has to be looked at again when an object changes.
     dependents: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// By the object that a workload began with: how often it was started again, and the object
+    /// that it goes on in.
+    lineages: BTreeMap<ObjectKey, (u32, ObjectKey)>,
     idle: watch::Sender<Option<u64>>,
     failures: watch::Sender<Vec<Failure>>,
     stopping: watch::Receiver<u8>,
@@ -86,6 +93,7 @@ impl Controllers {
             materials: BTreeMap::new(),
             served: BTreeMap::new(),
             dependents: BTreeMap::new(),
+            lineages: BTreeMap::new(),
             idle: shown.idle,
             failures: shown.failures,
             stopping,
@@ -174,7 +182,7 @@ impl Controllers {
             self.link(&event.object);
         }
         self.queue.add(key.clone());
-        self.wake_dependents(&key);
+        self.wake_dependents(&first_key(&event.object));
         match event.object.as_ref() {
             Object::Endpoint(endpoint) => {
                 self.queue.add(ObjectKey::new(
@@ -202,13 +210,12 @@ impl Controllers {
         }
         if event.kind != EventKind::Modified {
             // Whether containers have to reach a service depends on who serves it.
-            let served = workloads::aspire(&event.object)
-                .into_iter()
-                .flat_map(|a| &a.endpoints);
-            for endpoint in served {
-                self.queue
-                    .add(ObjectKey::new(Kind::Service, endpoint.service.clone()));
+            for service in workloads::served(&event.object) {
+                self.queue.add(ObjectKey::new(Kind::Service, service));
             }
+        }
+        if event.kind == EventKind::Deleted {
+            self.unlink(&event.object);
         }
         if event.kind == EventKind::Deleted && self.is_stopping() {
             // Whatever it depended on may be waiting for its end.
@@ -224,14 +231,37 @@ impl Controllers {
         }
     }
 
-    /// Remembers what an object depends on.
+    /// Remembers what an object depends on, and whose place it took.
     fn link(&mut self, object: &Object) {
         let key = object.key();
+        let (first, restarts) = (first_key(object), object.metadata().restarts());
+        if first != key {
+            let known = self.lineages.get(&first);
+            if known.is_none_or(|(newest, _)| *newest < restarts) {
+                self.lineages.insert(first, (restarts, key.clone()));
+            }
+        }
         for dependency in dependencies(object) {
             self.dependents
                 .entry(dependency)
                 .or_default()
                 .insert(key.clone());
+        }
+    }
+
+    /// Forgets an object that is gone.
+    fn unlink(&mut self, object: &Object) {
+        let key = object.key();
+        for dependency in dependencies(object) {
+            if let Some(dependents) = self.dependents.get_mut(&dependency) {
+                dependents.remove(&key);
+                if dependents.is_empty() {
+                    self.dependents.remove(&dependency);
+                }
+            }
+        }
+        if matches!(key.kind, Kind::Executable | Kind::Container) {
+            self.forget_lineage(object);
         }
     }
 
@@ -324,6 +354,11 @@ fn dependencies(object: &Object) -> Vec<ObjectKey> {
         .iter()
         .map(|network| ObjectKey::new(Kind::ContainerNetwork, network.name.clone()));
     gates.chain(networks).collect()
+}
+
+/// The object that a workload began with, before it was started again.
+fn first_key(object: &Object) -> ObjectKey {
+    ObjectKey::new(object.kind(), object.metadata().first())
 }
 
 fn has_finalizer(object: &Object) -> bool {

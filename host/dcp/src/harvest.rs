@@ -1,8 +1,9 @@
-//! Removes what a dead host left, at the start of a run, and nothing else: not what a live host
-//! runs, not what another machine or namespace made, not what somebody wants to keep.
+//! Removes what a dead host left, at its death (by its watchdog) or at the start of the next run,
+//! and nothing else: not what a live host runs, not what another machine or namespace made, not what
+//! somebody wants to keep.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use crate::identity::{
 };
 use crate::os::Identity;
 use crate::processes::tree::{Snapshot, kill};
-use crate::records::read_dead;
+use crate::records::{Found, read};
 use crate::runtime::Leftover;
 
 /// Rounds of killing; a process that was just forked is seen in the next.
 const ROUNDS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(30);
+/// For another who looks through the same folder, in hundredths of a second.
+const TURNS: usize = 500;
 /// Before each look at the engine.
 const PAUSES: [Duration; 4] = [
     Duration::ZERO,
@@ -37,16 +40,36 @@ pub(crate) struct Remains {
     announced: BTreeSet<String>,
 }
 
-/// Ends the processes of dead hosts: recorded ones, and all that carry a dead host's mark.
-pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
+/// Waits until nobody else ends processes by these records, or begins some. None: that can't be
+/// known here, or takes too long; it is for tidiness, since two at once only do the same twice.
+pub(crate) async fn turn(records: &Path) -> Option<File> {
+    let folder = File::open(records).ok()?;
+    for _ in 0..TURNS {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
+}
+
+/// Ends the processes of dead hosts: recorded ones, all that carry a dead host's mark, and all that
+/// inherited the mark of the host that is known to be dead.
+pub(crate) async fn processes(records: &Path, data: &Path, mark: Option<u64>) -> Remains {
     let mut journals = Vec::new();
     let mut left = Vec::new();
+    let mut is_in_use = false;
     for file in fs::read_dir(records).into_iter().flatten().flatten() {
         let path = file.path();
         let text = fs::read(&path).unwrap_or_default();
-        if let Some(dead) = read_dead(&String::from_utf8_lossy(&text)) {
-            journals.push(path);
-            left.push(dead);
+        match read(&String::from_utf8_lossy(&text)) {
+            Some(Found::Dead(dead)) => {
+                journals.push(path);
+                left.push(dead);
+            }
+            Some(Found::Live) => is_in_use = true,
+            None => {}
         }
     }
     let roots: Vec<Identity> = left
@@ -56,6 +79,11 @@ pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
     let pipes: Vec<u64> = left
         .iter()
         .flat_map(|left| left.pipes.iter().copied())
+        .collect();
+    let inherited: Vec<u64> = left
+        .iter()
+        .filter_map(|left| left.mark)
+        .chain(mark)
         .collect();
     let open = left.iter().any(|left| left.open);
     for round in 0..ROUNDS {
@@ -68,6 +96,7 @@ pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
                 .is_some_and(|mark| is_dead_here(mark))
         });
         also.extend(snapshot.writing(&pipes));
+        also.extend(snapshot.inheriting(&inherited));
         let family = snapshot.family(&roots, &also);
         if family.is_empty() {
             if open && round == 0 {
@@ -83,7 +112,7 @@ pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
         );
         kill(&family).await;
     }
-    if !journals.is_empty() {
+    if !journals.is_empty() && !is_in_use {
         // Private files of workloads that are dead by now.
         let _ = fs::remove_dir_all(data.join("files"));
     }
@@ -99,8 +128,8 @@ pub(crate) async fn processes(records: &Path, data: &Path) -> Remains {
 
 /// Removes containers and networks of dead hosts, then lets new ones be made. What was announced
 /// and isn't there is looked for a few more times.
-pub(crate) async fn engine(context: &Context, mut remains: Remains) {
-    let Some(engine) = &context.engine else {
+pub(crate) async fn engine(engine: Option<&Engine>, mut remains: Remains) {
+    let Some(engine) = engine else {
         // The journals stay for a run that has an engine, if they announce anything to it.
         if remains.announced.is_empty() {
             forget(&remains.journals);
@@ -208,5 +237,46 @@ pub(crate) async fn everything_of_this_run(context: &Context) {
         if let Ok(found) = within(LIMIT, engine.raw().leftovers(&label)).await {
             remove(engine, found).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os;
+    use crate::records::Journal;
+
+    #[tokio::test]
+    async fn files_of_a_run_that_has_begun_meanwhile_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, data) = (folder.path().join("records"), folder.path().join("data"));
+        let live = Journal::begin(&records, "live").unwrap();
+        let text = fs::read_to_string(live.path()).unwrap();
+        let me = os::myself();
+        let dead = text.replace(&format!("{}:{}", me.pid, me.start), "1:0");
+        fs::write(records.join("dead.jsonl"), dead).unwrap();
+        let file = data.join("files/web/password");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "secret").unwrap();
+        let remains = processes(&records, &data, None).await;
+        assert_eq!(remains.journals, [records.join("dead.jsonl")]);
+        assert!(file.exists());
+        fs::remove_file(live.path()).unwrap();
+        let remains = processes(&records, &data, None).await;
+        assert!(!file.exists());
+        engine(None, remains).await;
+        assert_eq!(fs::read_dir(&records).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = turn(folder.path()).await.unwrap();
+        let mut second = std::pin::pin!(turn(folder.path()));
+        let soon = tokio::time::timeout(Duration::from_millis(50), &mut second);
+        assert!(soon.await.is_err());
+        drop(first);
+        assert!(second.await.is_some());
+        assert!(turn(&folder.path().join("none")).await.is_none());
     }
 }

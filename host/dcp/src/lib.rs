@@ -26,6 +26,7 @@
 //!   happens to an object is in its status and nowhere else.
 //! - [`logs::Logs`]: output by object: `tail`, `follow`, `follow_all`.
 //! - [`Config`]: folders, engine, [`SecretSource`], what to redact.
+//! - [`watchdog`]: what cleans up at once should this program be killed; needs a word in `main`.
 //! - [`runtime::ContainerEngine`]: what runs containers; [`runtime::docker`] is the real one,
 //!   [`testing::FakeEngine`] the one for tests.
 //!
@@ -34,7 +35,8 @@
 //!
 //! Inside: `store` ← `controllers` (one loop, pure steps) → tasks that do things (`processes`,
 //! `engine`, `probes`, `relay`) → what they tell goes back to the loop. `os` is the only module
-//! that knows an operating system. `records` and `harvest` see to it that nothing stays behind.
+//! that knows an operating system. `records`, `harvest` and `watchdog` see to it that nothing stays
+//! behind.
 
 mod client;
 mod clock;
@@ -61,6 +63,7 @@ mod services;
 pub mod store;
 mod tasks;
 mod templates;
+pub mod watchdog;
 
 /// What tests need; not for running apps.
 pub mod testing {
@@ -73,3 +76,4 @@ pub use config::Config;
 pub use controllers::Failure;
 pub use plane::{ControlPlane, Outcome, StartError, Stop};
 pub use secrets::{NoSecrets, SecretSource};
+pub use watchdog::Watchdog;

@@ -113,6 +113,25 @@ impl Logs {
         Arc::clone(&logs[place].1)
     }
 
+    /// One workload goes on in the log of another one.
+    pub(crate) fn share(&self, key: ObjectKey, with: &ObjectKey) {
+        let _ = self.of(with);
+        let mut index = lock(&self.by_key);
+        if let Some(place) = index.get(with).copied() {
+            index.insert(key, place);
+        }
+    }
+
+    /// Forgets a workload that went on in the log of another one.
+    pub(crate) fn unshare(&self, key: &ObjectKey) {
+        let mut index = lock(&self.by_key);
+        let logs = lock(&self.logs);
+        let place = index.get(key).and_then(|place| logs.get(*place));
+        if place.is_some_and(|(owner, _)| owner != key) {
+            index.remove(key);
+        }
+    }
+
     /// The log of a workload, if it has one.
     pub fn find(&self, key: &ObjectKey) -> Option<Arc<Log>> {
         let place = *lock(&self.by_key).get(key)?;

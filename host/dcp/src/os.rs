@@ -100,6 +100,15 @@ pub(crate) struct Spawn {
     pub(crate) user: Option<User>,
 }
 
+/// How waiting for somebody's end went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vigil {
+    /// There is nothing to do.
+    Dismissed,
+    /// It ended without a word.
+    Died,
+}
+
 /// A process that was started.
 #[derive(Debug)]
 pub(crate) struct Spawned {

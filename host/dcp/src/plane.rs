@@ -23,6 +23,7 @@ use crate::server::{Api, ExecutionStatus};
 use crate::services::ServiceBook;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::watchdog::{Guard, Order};
 use crate::{harvest, identity, os};
 
 /// Runs of this program; there are several in tests only.
@@ -84,8 +85,18 @@ impl ControlPlane {
         let data = config.data_folder.clone();
         std::fs::create_dir_all(&data).map_err(folder(data.clone()))?;
         let records = state.join("records");
-        let left = harvest::processes(&records, &data).await;
+        std::fs::create_dir_all(&records).map_err(folder(records.clone()))?;
+        let order = config.watchdog.as_ref().map(|watchdog| {
+            let uses_engine = config.engine.is_some();
+            Order::new(watchdog, records.clone(), data.clone(), uses_engine)
+        });
+        let order = order.transpose()?;
+        // Beside the look for what dead hosts left; it is there before anything is started.
+        let first = order.as_ref().map(Order::start);
+        let turn = harvest::turn(&records).await;
+        let left = harvest::processes(&records, &data, None).await;
         let journal = Journal::begin(&records, &config.run).map_err(folder(records.clone()))?;
+        drop(turn);
         let journal_path = journal.path().to_owned();
         let redactor = Arc::new(Redactor::new(config.redactions.iter().map(String::as_str)));
         let log_folder = state.join("logs");
@@ -97,7 +108,7 @@ impl ControlPlane {
         let engine = config.engine.clone().map(Engine::new);
         let context = Arc::new(Context {
             memory: PortMemory::open(state.join("ports.json")),
-            store: Arc::new(Store::default()),
+            store: Arc::new(Store::of_now()),
             logs: Arc::new(logs),
             redactor,
             book: ServiceBook::default(),
@@ -114,6 +125,10 @@ impl ControlPlane {
         let (idle, failures) = (watch::Sender::new(None), watch::Sender::default());
         let ended = watch::Sender::new(None);
         let api = Api::new(Arc::clone(&context.store), Arc::clone(&context.logs));
+        let guard = match order.zip(first) {
+            Some((order, first)) => Some(Guard::stay(order, first).await),
+            None => None,
+        };
         let plane = Self {
             api: api.clone(),
             idle: idle.subscribe(),
@@ -122,12 +137,13 @@ impl ControlPlane {
             context: Arc::clone(&context),
         };
         context.tasks.spawn("undertaker", os::undertaker());
-        context.tasks.spawn("execution", obey(Arc::clone(&context), api));
+        context
+            .tasks
+            .spawn("execution", obey(Arc::clone(&context), api));
         let (shared, gone) = (Arc::clone(&context), left);
-        context.tasks.spawn(
-            "harvest",
-            async move { harvest::engine(&shared, gone).await },
-        );
+        context.tasks.spawn("harvest", async move {
+            harvest::engine(shared.engine.as_ref(), gone).await;
+        });
         let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
         let (finish, finished) = watch::channel(false);
         context.tasks.spawn("controllers", async move {
@@ -137,7 +153,7 @@ impl ControlPlane {
             std::future::pending::<()>().await;
         });
         RUNS.fetch_add(1, Ordering::SeqCst);
-        tokio::spawn(supervise(context, finished, ended, journal_path));
+        tokio::spawn(supervise(context, finished, ended, journal_path, guard));
         Ok(plane)
     }
 
@@ -222,7 +238,10 @@ fn begin_stop(context: &Context, how: Stop) {
 /// Ends the run when a client of the API asks for it.
 async fn obey(context: Arc<Context>, api: Api) {
     let mut execution = api.execution();
-    let asked = execution.wait_for(|now| now.status != ExecutionStatus::Running).await.is_ok();
+    let asked = execution
+        .wait_for(|now| now.status != ExecutionStatus::Running)
+        .await
+        .is_ok();
     if asked {
         begin_stop(&context, Stop::Graceful);
     }
@@ -239,6 +258,7 @@ async fn supervise(
     mut finished: watch::Receiver<bool>,
     ended: watch::Sender<Option<Outcome>>,
     journal: PathBuf,
+    guard: Option<Guard>,
 ) {
     let mut fatal = context.tasks.fatal();
     let mut stopping = context.stopping.subscribe();
@@ -277,6 +297,10 @@ async fn supervise(
     harvest::processes_of_this_run(&context, is_last).await;
     if let Err(error) = std::fs::remove_file(&journal) {
         tracing::warn!(path = %journal.display(), %error, "the journal stays");
+    }
+    // One that isn't told that all is well looks itself, as soon as we have ended.
+    if let (Some(guard), None) = (guard, &broken) {
+        guard.dismiss().await;
     }
     context.tasks.abort();
     ended.send_replace(Some(broken.map_or(Outcome::Stopped, Outcome::Broken)));

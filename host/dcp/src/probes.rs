@@ -13,13 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::ObjectKey;
-use aspire_api::aspire::{Probe, ProbeAction};
+use aspire_api::aspire::{Aspire, ProbeAction};
+use aspire_api::health::{HealthProbe, HttpProbe};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
-use crate::controllers::health::ProbeState;
+use crate::controllers::health::{Attempt, ProbeState, Schedule};
+use crate::controllers::in_words;
 use crate::controllers::workload::Report;
 use crate::os::Spawn;
 use crate::processes::environment::find_program;
@@ -34,41 +36,106 @@ pub(crate) struct Target {
     pub(crate) key: ObjectKey,
     /// Where its endpoints are.
     pub(crate) addresses: BTreeMap<String, SocketAddr>,
+    /// Where it serves its services.
+    pub(crate) services: BTreeMap<String, SocketAddr>,
     /// The workload itself.
     pub(crate) slot: Slot,
 }
 
-/// Probes until it is dropped; tells whatever is new.
-pub(crate) async fn watch(context: Arc<Context>, target: Target, name: String, probe: Probe) {
+/// What is done in an attempt.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// One of `spec.aspire.probes`.
+    Ours(ProbeAction),
+    /// One of `spec.healthProbes`.
+    Dcp(HttpProbe),
+}
+
+/// The probes of a workload, by name; where a name is there twice, ours wins.
+pub(crate) fn actions(
+    aspire: Option<&Aspire>,
+    dcp: &[HealthProbe],
+) -> BTreeMap<String, (Action, Schedule)> {
+    let dcp = dcp.iter().filter_map(|probe| {
+        let action = Action::Dcp(probe.http_probe.clone()?);
+        Some((probe.name.clone(), (action, probe.into())))
+    });
+    let ours = aspire.into_iter().flat_map(|aspire| &aspire.probes);
+    let ours = ours.map(|(name, probe)| {
+        let action = Action::Ours(probe.action.clone());
+        (name.clone(), (action, probe.into()))
+    });
+    dcp.chain(ours).collect()
+}
+
+/// Probes until it is dropped, or for good; tells whatever is new.
+pub(crate) async fn watch(
+    context: Arc<Context>,
+    target: Target,
+    name: String,
+    (action, probe): (Action, Schedule),
+) {
     let start = Instant::now();
     let mut state = ProbeState::default();
+    let mut told = ProbeState::default();
+    sleep(probe.delay).await;
     loop {
-        let limit = Duration::from_millis(probe.timeout.max(1));
-        let outcome = match timeout(limit, attempt(&context, &target, &probe, limit)).await {
-            Ok(outcome) => outcome.map_err(|reason| context.redactor.text(&reason)),
-            Err(_) => Err(format!("no answer within {}", in_words(limit))),
+        let limit = probe.timeout;
+        let mut outcome = match timeout(limit, attempt(&context, &target, &action, limit)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("no answer within {}", in_words(limit))).into(),
         };
-        let before = state.clone();
+        outcome.reason = context.redactor.text(&outcome.reason);
         state.observe(&probe, outcome, start.elapsed(), Timestamp::now());
-        if !state.says_the_same(&before) {
+        if state.is_news(&told) {
+            told = state.clone();
             context.tell(&target.key, Report::Probed(name.clone(), state.clone()));
         }
-        sleep(state.next_pause(&probe)).await;
+        let Some(pause) = state.next_pause(&probe) else {
+            return;
+        };
+        sleep(pause).await;
     }
 }
 
-fn in_words(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
+async fn attempt(context: &Context, target: &Target, action: &Action, limit: Duration) -> Attempt {
+    match action {
+        Action::Ours(action) => attempt_ours(context, target, action, limit).await.into(),
+        Action::Dcp(request) => match resolved(context, target, request).await {
+            Ok((url, headers)) => http::get_url(&url, &headers).await,
+            Err(reason) => Err(reason).into(),
+        },
     }
 }
 
-async fn attempt(
+/// URL and headers with their placeholders replaced.
+async fn resolved(
     context: &Context,
     target: &Target,
-    probe: &Probe,
+    request: &HttpProbe,
+) -> Result<(String, Vec<(String, String)>), String> {
+    let serving = match target.slot.get() {
+        Some(Live::Process(process)) => process.serving.clone(),
+        // From here a container is reached where its endpoints are.
+        Some(Live::Container { .. }) | None => target
+            .services
+            .iter()
+            .map(|(service, address)| (service.clone(), address.port()))
+            .collect(),
+    };
+    let scope = context.scope(&target.key.name, Viewpoint::Machine, serving, &|_| {});
+    let url = scope.resolve(&request.url).await?;
+    let mut headers = Vec::new();
+    for header in &request.headers {
+        headers.push((header.name.clone(), scope.resolve(&header.value).await?));
+    }
+    Ok((url, headers))
+}
+
+async fn attempt_ours(
+    context: &Context,
+    target: &Target,
+    action: &ProbeAction,
     limit: Duration,
 ) -> Result<(), String> {
     let address = |endpoint: &str| {
@@ -78,7 +145,7 @@ async fn attempt(
             .copied()
             .ok_or_else(|| format!("no endpoint {endpoint}"))
     };
-    match &probe.action {
+    match action {
         ProbeAction::Tcp { endpoint } => connect(address(endpoint)?).await.map(drop),
         ProbeAction::Http {
             endpoint,

@@ -26,6 +26,9 @@ pub(crate) enum Entry {
         creator: String,
         /// The run.
         run: String,
+        /// What everything that it starts inherits; see `os::mark`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<u64>,
     },
     /// A process is about to be started.
     Intent {
@@ -70,6 +73,7 @@ impl Journal {
             machine: os::machine().to_owned(),
             creator: Creator::myself().to_string(),
             run: run.to_owned(),
+            mark: os::mark(),
         }])?;
         // The file's name, too, has to survive.
         File::open(folder)?.sync_all()?;
@@ -103,6 +107,8 @@ impl Journal {
 pub(crate) struct Left {
     /// The run.
     pub(crate) run: String,
+    /// What everything that it started inherited.
+    pub(crate) mark: Option<u64>,
     /// The processes that it started.
     pub(crate) processes: Vec<(String, Identity)>,
     /// The pipes of their output.
@@ -115,9 +121,19 @@ pub(crate) struct Left {
     pub(crate) networks: Vec<String>,
 }
 
-/// What a journal says, if its host is one of this machine and dead.
-pub(crate) fn read_dead(text: &str) -> Option<Left> {
-    // The last line may be cut off; whatever can't be read is skipped.
+/// A journal, as far as it concerns this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Its host is alive.
+    Live,
+    /// Its host is dead and left this.
+    Dead(Left),
+}
+
+/// What a journal says, if its host is one of this machine.
+pub(crate) fn read(text: &str) -> Option<Found> {
+    // The last line may be cut off; whatever can't be read is skipped, and so is what a newer
+    // version may write.
     let mut entries = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Entry>(line).ok());
@@ -125,16 +141,21 @@ pub(crate) fn read_dead(text: &str) -> Option<Left> {
         machine,
         creator,
         run,
+        mark,
     }) = entries.next()
     else {
         return None;
     };
     let creator: Creator = creator.parse().ok()?;
-    if machine != os::machine() || creator.is_alive() {
+    if machine != os::machine() {
         return None;
+    }
+    if creator.is_alive() {
+        return Some(Found::Live);
     }
     let mut left = Left {
         run,
+        mark: mark.filter(|_| creator.boot == os::boot_id()),
         ..Left::default()
     };
     let mut intents = 0usize;
@@ -157,7 +178,7 @@ pub(crate) fn read_dead(text: &str) -> Option<Left> {
         }
     }
     left.open = intents > left.processes.len();
-    Some(left)
+    Some(Found::Dead(left))
 }
 
 #[cfg(test)]
@@ -190,20 +211,44 @@ mod tests {
             .unwrap();
         journal.add(&[Entry::Container("c".into())]).unwrap();
         let text = fs::read_to_string(journal.path()).unwrap();
-        assert_eq!(read_dead(&text), None);
+        assert_eq!(read(&text), Some(Found::Live));
         let me = os::myself();
         let dead = text.replace(&format!("{}:{}", me.pid, me.start), "1:0") + "{\"intent\":\"cu";
         let expected = Left {
             run: "r1".into(),
+            mark: os::mark(),
             processes: vec![("executables/a".into(), Identity { pid: 7, start: 8 })],
             pipes: vec![9, 10],
             open: true,
             containers: vec!["c".into()],
             networks: Vec::new(),
         };
-        assert_eq!(read_dead(&dead), Some(expected));
-        assert_eq!(read_dead(&dead.replace(os::machine(), "elsewhere")), None);
-        assert_eq!(read_dead("rubbish"), None);
+        assert_eq!(read(&dead), Some(Found::Dead(expected)));
+        assert_eq!(read(&dead.replace(os::machine(), "elsewhere")), None);
+        assert_eq!(read("rubbish"), None);
         assert!(Journal::begin(folder.path(), "r1").is_err());
+    }
+
+    #[test]
+    fn an_older_and_a_newer_version() {
+        let machine = os::machine();
+        let host = |more: &str| {
+            format!(
+                r#"{{"host":{{"machine":"{machine}","creator":"1:0:{}","run":"r"{more}}}}}"#,
+                os::boot_id()
+            )
+        };
+        let process = r#"{"process":{"of":"executables/a","pid":7,"start":8,"colour":"red"}}"#;
+        let newer = format!(
+            "{}\n{{\"surprise\":1}}\n{process}\n",
+            host(r#","colour":"red""#)
+        );
+        let older = format!("{}\n{process}\n", host(""));
+        for text in [older, newer] {
+            let Some(Found::Dead(left)) = read(&text) else {
+                panic!("{text}")
+            };
+            assert_eq!((left.processes.len(), left.mark), (1, None));
+        }
     }
 }

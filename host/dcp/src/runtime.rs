@@ -216,6 +216,9 @@ pub struct Inspection {
     pub ports: BTreeMap<(u16, String), u16>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// What the image's own check finds: `starting`, `healthy` or `unhealthy`, and what it said
+    /// last; none: it has no check.
+    pub health: Option<(String, String)>,
 }
 
 /// Something that happened to a container.
@@ -223,7 +226,7 @@ pub struct Inspection {
 pub struct EngineEvent {
     /// Its id.
     pub container_id: String,
-    /// `start`, `die`, `destroy`, `pause`, `unpause`, `stop`, `kill`, `oom` …
+    /// `start`, `die`, `destroy`, `pause`, `unpause`, `stop`, `kill`, `oom`, `health_status` …
     pub action: String,
     /// Exit code, for `die`.
     pub exit_code: Option<i32>,

@@ -65,7 +65,7 @@ impl Api {
     pub fn alone(folder: std::path::PathBuf) -> std::io::Result<Self> {
         let redactor = Arc::new(Redactor::new(std::iter::empty()));
         let logs = Logs::new(folder, LogLimits::default(), redactor)?;
-        Ok(Self::new(Arc::new(Store::default()), Arc::new(logs)))
+        Ok(Self::new(Arc::new(Store::of_now()), Arc::new(logs)))
     }
 
     /// Where the run is in its life; clients ask for its end there.
@@ -104,6 +104,3 @@ impl Api {
 pub async fn listen(api: &Api, config: ListenConfig) -> Result<Listening, ListenError> {
     listen::listen(api, config).await
 }
-
-#[cfg(test)]
-mod tests;

@@ -29,17 +29,25 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self::new(HISTORY)
+        Self::new(HISTORY, 0)
     }
 }
 
 impl Store {
-    /// Empty, keeping this many events.
-    pub fn new(history: usize) -> Self {
+    /// Empty at a revision, keeping this many events.
+    pub fn new(history: usize, first: u64) -> Self {
         Self {
-            core: Mutex::new(Core::new(history)),
-            revision: signal::Sender::new(0),
+            core: Mutex::new(Core::new(history, first)),
+            revision: signal::Sender::new(first),
         }
+    }
+
+    /// Empty, with revisions that no earlier run had: they begin with the milliseconds since 1970,
+    /// and no run writes more often. A client that comes back with a revision of an earlier run is
+    /// told that it is gone.
+    pub fn of_now() -> Self {
+        let now = Timestamp::now().0 / 1000;
+        Self::new(HISTORY, u64::try_from(now).unwrap_or(1))
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {

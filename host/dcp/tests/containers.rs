@@ -14,7 +14,7 @@ use std::time::Duration;
 use aspire_api::aspire::{Aspire, GateCondition, ProbeAction};
 use aspire_api::container::{
     Container, ContainerState as State, HealthStatus, Mode, NetworkAttachment, PullPolicy,
-    VolumeMount, VolumeMountKind,
+    RestartPolicy, VolumeMount, VolumeMountKind,
 };
 use aspire_api::executable::ExecutableState;
 use aspire_api::network::ContainerNetwork;
@@ -412,4 +412,132 @@ async fn force_removes_at_once() {
     assert_eq!(plane.stop(Stop::Force).await, Outcome::Stopped);
     assert_eq!(first.await.unwrap(), Outcome::Stopped);
     assert!(engine.containers().is_empty());
+}
+
+#[tokio::test]
+async fn a_container_is_started_again_by_us_and_its_port_stays() {
+    let (folders, engine) = (Folders::new(), FakeEngine::new());
+    let plane = plane(&folders, &engine).await;
+    let client = plane.client();
+    client.create(network()).await.unwrap();
+    client.create(service("db")).await.unwrap();
+    let mut db = container("db");
+    // As in DCP; the engine is never asked to do it.
+    db.spec.restart_policy = Some(RestartPolicy::Always);
+    let mut way = endpoint("tcp", "db");
+    way.target_port = Some(5432);
+    db.spec.aspire.as_mut().unwrap().endpoints = vec![way];
+    client.create(db).await.unwrap();
+    reaches(&plane, "db", State::Running).await;
+    let port = || async {
+        let key = ObjectKey::new(Kind::Service, "db");
+        match client.get(&key).await.unwrap().as_ref() {
+            Object::Service(service) => service.status.effective_port,
+            _ => None,
+        }
+    };
+    let before = port().await;
+    assert!(before.is_some());
+    engine.end(&id("db"), 0, false);
+    let ended = reaches(&plane, "db", State::Exited).await;
+    assert_eq!(
+        ended.status.message,
+        "restarting in 250 ms (exit code 0, attempt 1)"
+    );
+    let again = reaches(&plane, "db-r1", State::Running).await;
+    assert_eq!(again.status.restarts, 1);
+    assert_eq!(again.spec.networks.unwrap()[0].aliases, ["db"]);
+    assert_eq!(port().await, before);
+    let there: Vec<String> = engine.containers().into_keys().collect();
+    assert_eq!(there, [id("db-r1")]);
+    // Removed by somebody: not to be found out, and started again all the same.
+    engine.vanish(&id("db-r1"));
+    let lost = reaches(&plane, "db-r1", State::Unknown).await;
+    assert_eq!(
+        lost.status.message,
+        "restarting in 500 ms (removed from outside, attempt 2)"
+    );
+    reaches(&plane, "db-r2", State::Running).await;
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+    assert!(engine.containers().is_empty());
+}
+
+#[tokio::test]
+async fn the_images_own_check_is_a_probe() {
+    let (folders, engine) = (Folders::new(), FakeEngine::new());
+    let plane = plane(&folders, &engine).await;
+    let client = plane.client();
+    client.create(network()).await.unwrap();
+    client.create(container("db")).await.unwrap();
+    reaches(&plane, "db", State::Running).await;
+    let healthy = |wanted: HealthStatus| {
+        let client = client.clone();
+        async move {
+            let key = ckey("db");
+            let waited = client.wait_for(&key, |object| match object {
+                Object::Container(db) => db.status.health_status == Some(wanted),
+                _ => false,
+            });
+            let found = tokio::time::timeout(Duration::from_secs(10), waited).await;
+            match found.unwrap().unwrap().as_ref() {
+                Object::Container(db) => db.status.health_probe_results.clone(),
+                _ => Vec::new(),
+            }
+        }
+    };
+    for (status, output, expected, reason) in [
+        ("starting", "", HealthStatus::Caution, "starting"),
+        (
+            "unhealthy",
+            "connecting\nno db\n",
+            HealthStatus::Unhealthy,
+            "unhealthy: no db",
+        ),
+        ("healthy", "fine", HealthStatus::Healthy, ""),
+    ] {
+        engine.check(&id("db"), status, output);
+        let results = healthy(expected).await;
+        assert_eq!(results[0].probe_name, "__runtime");
+        assert_eq!(results[0].reason, reason);
+    }
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+}
+
+#[tokio::test]
+async fn a_container_of_dcp_serves_what_it_publishes() {
+    let (folders, engine) = (Folders::new(), FakeEngine::new());
+    let plane = plane(&folders, &engine).await;
+    let client = plane.client();
+    client.create(service("db")).await.unwrap();
+    let mut db = container("db");
+    db.spec.aspire = None;
+    db.spec.networks = None;
+    db.spec.ports = vec![aspire_api::container::ContainerPort {
+        host_port: None,
+        container_port: 5432,
+        protocol: aspire_api::service::Protocol::Tcp,
+        host_ip: None,
+    }];
+    db.spec.env = vec![env("PORT", r#"{{- portForServing "db" -}}"#)];
+    db.metadata.annotations.insert(
+        "service-producer".into(),
+        r#"[{"serviceName": "db", "port": 5432}]"#.into(),
+    );
+    client.create(db).await.unwrap();
+    let running = reaches(&plane, "db", State::Running).await;
+    assert_eq!(running.status.effective_env, [env("PORT", "5432")]);
+    let key = ObjectKey::new(Kind::Endpoint, "db-db");
+    let object = client.wait_for(&key, |_| true).await.unwrap();
+    let Object::Endpoint(found) = object.as_ref() else {
+        panic!("{} is no endpoint", object.key());
+    };
+    assert_eq!(
+        (&*found.spec.address, found.spec.port),
+        ("127.0.0.1", 45_432)
+    );
+    engine.end(&id("db"), 0, false);
+    reaches(&plane, "db", State::Exited).await;
+    plane.wait_idle().await;
+    assert!(client.get(&key).await.is_err());
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
 }

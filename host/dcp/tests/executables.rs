@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "these are tests, and a failure must end them"
 )]
 
@@ -11,9 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::aspire::{GateCondition, Prepare, PrivateFile, ProbeAction};
-use aspire_api::container::{HealthStatus, ProbeOutcome};
-use aspire_api::executable::ExecutableState as State;
+use aspire_api::aspire::{GateCondition, Prepare, PrivateFile, ProbeAction, Restart};
+use aspire_api::container::{HealthStatus, ProbeOutcome, RestartPolicy};
+use aspire_api::executable::{AmbientBehavior, AmbientEnvironment, ExecutableState as State};
 use aspire_api::template::Placeholder;
 use aspire_api::{Kind, ObjectKey};
 use aspire_dcp::{ControlPlane, Outcome, Stop};
@@ -549,4 +550,360 @@ async fn as_another_user() {
     );
     assert_eq!(lines[4..], ["leader"]);
     plane.stop(Stop::Graceful).await;
+}
+
+fn always(object: &mut aspire_api::executable::Executable, maximum: Option<u32>) {
+    aspire(object).restart = Some(Restart {
+        policy: RestartPolicy::OnFailure,
+        maximum,
+    });
+}
+
+#[tokio::test]
+async fn what_fails_is_started_again_under_a_new_name_behind_the_same_port() {
+    let folders = Folders::new();
+    let plane = folders.plane().await;
+    let client = plane.client();
+    client.create(service("web")).await.unwrap();
+    let serve = Placeholder::PortForServing("web".into()).write();
+    let script = "echo run $(cat count | wc -l); echo x >> count; echo $PORT > $DATA/port$(cat count | wc -l); \
+        if [ $(cat count | wc -l) -lt 3 ]; then exit 7; fi; echo stays; exec sleep 1000";
+    let mut object = shell("web", script);
+    std::fs::write(folders.path().join("count"), "").unwrap();
+    object.spec.env = vec![
+        env("PORT", &serve),
+        env("DATA", &Placeholder::DataFolder("x".into()).write()),
+    ];
+    aspire(&mut object).data_folders = vec!["x".to_owned()];
+    aspire(&mut object).endpoints = vec![endpoint("http", "web")];
+    always(&mut object, Some(5));
+    client.create(object).await.unwrap();
+    let mut waits = shell("waits", "exec sleep 1000");
+    aspire(&mut waits).waits = vec![gate("web", GateCondition::Completed)];
+    client.create(waits).await.unwrap();
+    let first = until(&plane, "web", |web| web.status.restart_timestamp.is_some()).await;
+    assert_eq!(first.status.state, State::Finished);
+    assert_eq!(
+        first.status.message,
+        "restarting in 250 ms (exit code 7, attempt 1 of 5)"
+    );
+    let waits = until(&plane, "waits", |waits| {
+        waits.status.waiting_for == ["web: completed (running)"]
+    });
+    waits.await;
+    let second = until(&plane, "web-r1", |web| web.status.replaced_by.is_some()).await;
+    assert_eq!(second.status.state, State::Finished);
+    assert_eq!(
+        second.status.message,
+        "exit code 7; started again as web-r2"
+    );
+    let third = state(&plane, "web-r2", State::Running).await;
+    assert_eq!(third.status.restarts, 2);
+    assert_eq!(third.metadata.resource(), "web");
+    assert_eq!(third.metadata.first(), "web");
+    // Of the attempts before, the latest stays; what they said stays in one log.
+    let gone = async {
+        while client.get(&key("web")).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    gone.await;
+    assert!(client.get(&key("web-r1")).await.is_ok());
+    let stays = async {
+        while !text(&plane, &key("web-r2")).contains(&"stays".to_owned()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), stays)
+        .await
+        .unwrap();
+    let lines = text(&plane, &key("web-r2"));
+    let runs: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("run"))
+        .collect();
+    assert_eq!(runs, ["run 0", "run 1", "run 2"]);
+    // One data folder, one public port with one workload behind it.
+    let data = folders.path().join("data/data/web/x");
+    for number in 1..=3 {
+        file(&data.join(format!("port{number}"))).await;
+    }
+    let (endpoints, _) = client.list(Some(Kind::Endpoint)).await;
+    let names: Vec<_> = endpoints.iter().map(|found| found.key().name).collect();
+    assert_eq!(names, ["web-r2-http"]);
+    assert!(plane.failures().borrow().is_empty());
+    // A stop is the end, and deleting it takes what is left of the others along.
+    let mut object = executable(&client.get(&key("web-r2")).await.unwrap()).clone();
+    object.spec.stop = true;
+    client.update(object).await.unwrap();
+    let stopped = state(&plane, "web-r2", State::Terminated).await;
+    assert_eq!(stopped.status.restart_timestamp, None);
+    client.delete(&key("web-r2")).await.unwrap();
+    let gone = async {
+        while client.list(Some(Kind::Executable)).await.0.len() > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .unwrap();
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+}
+
+#[tokio::test]
+async fn enough_is_enough_and_then_it_has_failed() {
+    let folders = Folders::new();
+    let plane = folders.plane().await;
+    let mut object = shell("web", "exit 3");
+    always(&mut object, Some(2));
+    plane.client().create(object).await.unwrap();
+    let last = until(&plane, "web-r2", |web| {
+        web.status.message.contains("given up")
+    })
+    .await;
+    assert_eq!(
+        last.status.message,
+        "exit code 3; given up after 2 restarts"
+    );
+    let failures = plane.failures().borrow().clone();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].resource, "web");
+    assert_eq!(
+        failures[0].message,
+        "exit code 3; given up after 2 restarts"
+    );
+    // What can't be started at all isn't tried again.
+    let mut missing = shell("missing", "");
+    missing.spec.executable_path = "no-such-program".to_owned();
+    always(&mut missing, None);
+    plane.client().create(missing).await.unwrap();
+    let failed = state(&plane, "missing", State::FailedToStart).await;
+    assert_eq!(failed.status.restart_timestamp, None);
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+}
+
+#[tokio::test]
+async fn the_end_of_the_run_ends_starting_again() {
+    let folders = Folders::new();
+    let plane = folders.plane().await;
+    let mut object = shell("web", "exit 3");
+    always(&mut object, None);
+    plane.client().create(object).await.unwrap();
+    until(&plane, "web", |web| web.status.restart_timestamp.is_some()).await;
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+}
+
+#[tokio::test]
+async fn one_that_lives_no_more_is_replaced() {
+    let folders = Folders::new();
+    let plane = folders.plane().await;
+    let mut object = shell("web", "echo $$ >> pids; exec sleep 1000");
+    let command = ["test", "!", "-e", "broken"].map(str::to_owned).to_vec();
+    let mut live = probe(ProbeAction::Command { command });
+    live.interval = 50;
+    live.retries = 2;
+    live.liveness = true;
+    aspire(&mut object).probes.insert("live".to_owned(), live);
+    always(&mut object, None);
+    plane.client().create(object).await.unwrap();
+    until(&plane, "web", |web| {
+        web.status.health_status == Some(HealthStatus::Healthy)
+    })
+    .await;
+    std::fs::write(folders.path().join("broken"), "").unwrap();
+    let ended = until(&plane, "web", |web| web.status.restart_timestamp.is_some()).await;
+    assert_eq!(ended.status.state, State::Terminated);
+    assert_eq!(ended.status.health_status, Some(HealthStatus::Unhealthy));
+    assert_eq!(
+        ended.status.message,
+        "restarting in 250 ms (stopped because it was unhealthy (probe live: exit code 1), attempt 1)"
+    );
+    std::fs::remove_file(folders.path().join("broken")).unwrap();
+    until(&plane, "web-r1", |web| {
+        web.status.health_status == Some(HealthStatus::Healthy)
+    })
+    .await;
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+}
+
+#[tokio::test]
+async fn an_executable_of_dcp() {
+    let folders = Folders::new();
+    std::fs::write(folders.path().join("file.env"), "B=file\nC=file\n").unwrap();
+    let mut config = folders.config();
+    config.environment.extend(
+        [("A", "ambient"), ("B", "ambient"), ("DCP_TOKEN", "x")].map(|(a, b)| (a.into(), b.into())),
+    );
+    config.redactions = vec!["hush-hush".to_owned()];
+    let plane = ControlPlane::start(config).await.unwrap();
+    let client = plane.client();
+    let script = "echo $A-$B-$C-$D-$DCP_TOKEN-$DCP_OWN-$DEBUG_SESSION_PORT > said; exec sleep 1000";
+    let mut object = shell("web", script);
+    object.spec.aspire = None;
+    object.spec.start = false;
+    object.spec.env_files = vec![folders.path().join("file.env").display().to_string()];
+    object.spec.env = vec![
+        env("C", "spec"),
+        env("D", "hush-hush"),
+        env("DCP_OWN", "x"),
+        env("DEBUG_SESSION_PORT", "x"),
+        env("PORT", r#"{{- portForServing "web" -}}"#),
+    ];
+    object
+        .spec
+        .args
+        .push(r#"{{ portForServing "web" }}"#.to_owned());
+    let produced = r#"[{"serviceName": "web", "address": "127.0.0.1"}]"#;
+    object
+        .metadata
+        .annotations
+        .insert("service-producer".into(), produced.into());
+    client.create(object).await.unwrap();
+    plane.wait_idle().await;
+    let waiting = until(&plane, "web", |_| true).await;
+    assert_eq!(waiting.status.state, State::Initial);
+    assert!(waiting.status.waiting_for.is_empty());
+    let mut object = waiting;
+    object.spec.start = true;
+    client.update(object).await.unwrap();
+    // Its service comes later, and it waits for that.
+    until(&plane, "web", |web| {
+        web.status.message == "waiting for the port of web"
+    })
+    .await;
+    client.create(service("web")).await.unwrap();
+    let running = state(&plane, "web", State::Running).await;
+    assert_eq!(
+        running.status.execution_id,
+        running.status.pid.map(|pid| pid.to_string())
+    );
+    assert_eq!(
+        file(&folders.path().join("said")).await,
+        "ambient-file-spec-hush-hush---"
+    );
+    let key_of = ObjectKey::new(Kind::Endpoint, "web-web");
+    let found = client.wait_for(&key_of, |_| true).await.unwrap();
+    let aspire_api::Object::Endpoint(found) = found.as_ref() else {
+        panic!("{} is no endpoint", found.key());
+    };
+    let port = found.spec.port.to_string();
+    // What it was given, not what it inherits; nothing that is secret.
+    let given = [
+        env("B", "file"),
+        env("C", "spec"),
+        env("D", "***"),
+        env("PORT", &port),
+    ];
+    assert_eq!(running.status.effective_env, given);
+    assert_eq!(running.status.effective_args[2], port);
+    let mut object = running;
+    object.spec.stop = true;
+    client.update(object).await.unwrap();
+    state(&plane, "web", State::Terminated).await;
+    plane.wait_idle().await;
+    assert!(client.get(&key_of).await.is_err());
+
+    let mut bare = shell("bare", "/usr/bin/env > bare");
+    bare.spec.executable_path = "sh".to_owned();
+    bare.spec.aspire = None;
+    bare.spec.ambient_environment = Some(AmbientEnvironment {
+        behavior: AmbientBehavior::DoNotInherit,
+    });
+    bare.spec.env = vec![env("ONLY", "this")];
+    client.create(bare).await.unwrap();
+    state(&plane, "bare", State::Finished).await;
+    let said = std::fs::read_to_string(folders.path().join("bare")).unwrap();
+    let mut names: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name))
+        .filter(|name| !name.starts_with("ASPIRE_HOST_") && !matches!(*name, "PWD" | "_" | "SHLVL"))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ONLY"]);
+    plane.stop(Stop::Graceful).await;
+}
+
+#[tokio::test]
+async fn probes_of_dcp_and_one_that_hangs() {
+    use aspire_api::health::{
+        HealthProbe, HealthProbeSchedule, HealthProbeScheduleKind, HttpProbe,
+    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let folders = Folders::new();
+    let plane = folders.plane().await;
+    let client = plane.client();
+    // Answers 503, then 302, then 200; the other one never answers.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_port = silent.local_addr().unwrap().port();
+    let (go, mut gone) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let asked = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for status in ["503 Oh", "302 Found", "200 OK"] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap();
+            asked.push(String::from_utf8_lossy(&request[..length]).into_owned());
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            gone.recv().await;
+        }
+        // Nobody asks any more.
+        let more = tokio::time::timeout(Duration::from_millis(300), listener.accept()).await;
+        (asked, more.is_err())
+    });
+    let probe = |name: &str, port: u16| HealthProbe {
+        name: name.to_owned(),
+        http_probe: Some(HttpProbe {
+            url: format!("http://localhost:{port}/health?x=1"),
+            headers: vec![aspire_api::health::HttpHeader {
+                name: "X-Port".into(),
+                value: r#"{{- portFor "web" -}}"#.into(),
+            }],
+        }),
+        schedule: HealthProbeSchedule {
+            kind: Some(HealthProbeScheduleKind::UntilSuccess),
+            interval: "20ms".into(),
+            timeout: Some("2s".into()),
+            initial_delay: Some("10ms".into()),
+        },
+        ..HealthProbe::default()
+    };
+    client.create(service("web")).await.unwrap();
+    let mut object = shell("web", "exec sleep 1000");
+    object.spec.aspire = None;
+    object.spec.health_probes = vec![probe("hangs", silent_port), probe("live", port)];
+    client.create(object).await.unwrap();
+    for expected in [
+        (HealthStatus::Unhealthy, ProbeOutcome::Failure),
+        (HealthStatus::Caution, ProbeOutcome::Unknown),
+        (HealthStatus::Caution, ProbeOutcome::Success),
+    ] {
+        let found = until(&plane, "web", |web| {
+            let results = &web.status.health_probe_results;
+            let live = results.iter().find(|result| result.probe_name == "live");
+            live.is_some_and(|live| live.outcome == expected.1)
+        })
+        .await;
+        assert_eq!(found.status.health_status, Some(expected.0));
+        go.send(()).unwrap();
+    }
+    let (asked, quiet) = asked.await.unwrap();
+    assert!(quiet);
+    assert!(
+        asked[0].starts_with("GET /health?x=1 HTTP/1.1\r\n"),
+        "{asked:?}"
+    );
+    assert!(asked[0].contains("x-port: "), "{asked:?}");
+    until(&plane, "web", |web| {
+        let results = &web.status.health_probe_results;
+        results
+            .iter()
+            .any(|result| result.reason == "no answer within 2 s")
+    })
+    .await;
+    plane.stop(Stop::Graceful).await;
+    drop(silent);
 }

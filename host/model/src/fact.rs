@@ -137,6 +137,8 @@ fields! {
     Waits "waits" Wait true Any;
     /// The health probe.
     Health "health" Probe false Any;
+    /// `yes`: one that the health probe finds unhealthy is stopped and has failed.
+    Liveness "liveness" Text false Any;
     /// Labels.
     Labels "labels" Value true Any;
     /// Named connection properties.
@@ -167,7 +169,7 @@ fields! {
     Limits "limits" Limits false Any;
     /// `session` or `persistent`.
     Lifetime "lifetime" Text false Any;
-    /// `no`, `on-failure` or `always`.
+    /// `no`, `on-failure` or `always`; followed by `:N`: at most N times in a row.
     Restart "restart" Text false Any;
     /// `auto` or `manual`.
     Start "start" Text false Any;

@@ -139,6 +139,8 @@ impl<'e> Resource<'e> {
         stop_signal "stop-signal" Text String;
         /// The health probe.
         probe "health" Probe Probe;
+        /// `yes`: one that the health probe finds unhealthy is stopped and has failed.
+        liveness "liveness" Text String;
         /// The connection string.
         connection_string "connection-string" Value Expression;
         /// The variable that carries the connection string, when it is not `ConnectionStrings__NAME`.
@@ -151,7 +153,7 @@ impl<'e> Resource<'e> {
         replicas "replicas" Number i64;
         /// `session` or `persistent`.
         lifetime "lifetime" Text String;
-        /// `no`, `on-failure` or `always`.
+        /// `no`, `on-failure` or `always`; followed by `:N`: at most N times in a row.
         restart "restart" Text String;
         /// `auto` or `manual`.
         start "start" Text String;

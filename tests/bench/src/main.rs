@@ -12,6 +12,7 @@ mod containers;
 mod engine;
 mod executables;
 mod floor;
+mod leftover;
 mod memory;
 mod places;
 mod plugin;
@@ -32,12 +33,13 @@ type Result<T> = std::result::Result<T, String>;
 const LIMIT: Duration = Duration::from_secs(9 * 60 + 10);
 
 /// The items, by the letters of `--only`.
-const ITEMS: [(&str, &str); 5] = [
+const ITEMS: [(&str, &str); 6] = [
     ("version", "`--version`"),
     ("a", "a warm plugin load and a call"),
     ("b", "publishing generated models"),
     ("c", "starting executables"),
     ("d", "starting 10 containers"),
+    ("e", "after kill -9"),
 ];
 
 /// What every item needs.
@@ -126,7 +128,8 @@ fn all(words: &[&str]) -> Result<bool> {
             "a" => plugin::measure(&mut bench),
             "b" => publish::measure(&mut bench),
             "c" => executables::measure(&mut bench),
-            _ => containers::measure(&mut bench),
+            "d" => containers::measure(&mut bench),
+            _ => leftover::measure(&mut bench),
         };
         if let Err(reason) = done {
             fine = false;
@@ -138,7 +141,7 @@ fn all(words: &[&str]) -> Result<bool> {
 }
 
 fn options(words: &[&str]) -> Result<(Option<Vec<String>>, usize)> {
-    let usage = "usage: tests/bench/run [--only version,a,b,c,d] [--runs N]";
+    let usage = "usage: tests/bench/run [--only version,a,b,c,d,e] [--runs N]";
     let (mut only, mut runs) = (None, 5);
     let mut rest = words.iter();
     while let Some(word) = rest.next() {

@@ -14,12 +14,13 @@ pub(crate) const MARKER: &str = "ASPIRE_HOST_BENCH";
 
 /// PSS in megabytes of a tool and its helpers.
 pub(crate) fn pss(tool: u32, mark: &str, child: &Path) -> f64 {
-    let kilobytes: f64 = members(tool, mark, child)
-        .iter()
-        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
-        .filter_map(|text| kilobytes(&text, "Pss:"))
-        .sum();
-    kilobytes / 1024.0
+    members(tool, mark, child).into_iter().map(pss_of).sum()
+}
+
+/// PSS in megabytes of one process; 0 of one that is gone.
+pub(crate) fn pss_of(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    kilobytes(&text, "Pss:").unwrap_or_default() / 1024.0
 }
 
 /// A tool and its helpers: its descendants and whatever carries its mark, but none that runs the
@@ -76,7 +77,7 @@ pub(crate) fn peak(mut process: Child) -> Result<f64> {
 }
 
 /// Every process with its parent.
-fn processes() -> Vec<(u32, u32)> {
+pub(crate) fn processes() -> Vec<(u32, u32)> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };

@@ -113,12 +113,7 @@ fn kill_at_random_moments(engine: Option<Engine>, runtime: &str) {
             if number % 2 == 0 {
                 session.signal(rustix::process::Signal::KILL);
             } else {
-                // With its watchdog, as when the machine's memory runs out.
-                for process in project.processes() {
-                    if process.var(processes::RUN).is_none() {
-                        process.kill();
-                    }
-                }
+                session.kill_with_watchdog();
             }
             let killed = session.finish();
             assert_ne!(killed.code, Some(0), "{killed}");

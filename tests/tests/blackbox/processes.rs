@@ -200,7 +200,7 @@ fn the_next_start_of_any_app_removes_what_a_dead_host_left() {
     let project = Project::new("processes-killed").app(&app("killed", "'fork', 'pids'", ""));
     let session = project.run(&["--runtime", "native"]);
     let pids = pids(&project, "pids", 2);
-    session.signal(Signal::KILL);
+    session.kill_with_watchdog();
     let killed = session.finish();
     assert_eq!(killed.code, None, "{killed}");
     let other = Project::new("processes-next").app(&app("next", "'stamp', 'times'", ""));

@@ -20,8 +20,7 @@ use crate::{env, files};
 
 /// Runs until it is asked to end.
 pub(crate) fn run(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

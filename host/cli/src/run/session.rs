@@ -15,7 +15,7 @@ use aspire_compiler::run::RunPlan;
 use aspire_dcp::runtime::ContainerEngine;
 use aspire_dcp::server::{ExecutionStatus, ListenConfig, ListenError, Listening};
 use aspire_dcp::store::{EventKind, Gone};
-use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop};
+use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop, Watchdog};
 use aspire_model::diagnostic::Diagnostics;
 
 use super::screen::{self, Screen};
@@ -74,6 +74,7 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
     config.secrets = Arc::new(setup.secrets.clone());
     config.engine.clone_from(&setup.engine);
     config.fail_fast = setup.fail_fast;
+    config.watchdog = Some(Watchdog::this_program());
     let plane = Arc::new(ControlPlane::start(config).await.map_err(cannot_start)?);
     if let Some(look) = setup.ports {
         let found = wait_for_ports(look).await;

@@ -79,7 +79,7 @@ fn endpoint(reader: &mut Reader<'_>, entry: &Entry) -> Option<Endpoint> {
     Some(endpoint)
 }
 
-const HEALTH_KEYS: [&str; 9] = [
+const HEALTH_KEYS: [&str; 10] = [
     "path",
     "endpoint",
     "status",
@@ -89,10 +89,21 @@ const HEALTH_KEYS: [&str; 9] = [
     "timeout",
     "start-period",
     "retries",
+    "liveness",
 ];
 
 pub(super) fn health(reader: &mut Reader<'_>, node: &Node) {
-    if let Some(probe) = probe(reader, node) {
+    let mut liveness = None;
+    let probe = probe(reader, node, &mut liveness);
+    if let Some(liveness) = liveness {
+        let text = if liveness { "yes" } else { "no" };
+        reader.push(
+            FactKey::single(Field::Liveness),
+            FactValue::Text(text.to_owned()),
+            &node.span,
+        );
+    }
+    if let Some(probe) = probe {
         reader.push(
             FactKey::single(Field::Health),
             FactValue::Probe(probe),
@@ -101,7 +112,7 @@ pub(super) fn health(reader: &mut Reader<'_>, node: &Node) {
     }
 }
 
-fn probe(reader: &mut Reader<'_>, node: &Node) -> Option<Probe> {
+fn probe(reader: &mut Reader<'_>, node: &Node, liveness: &mut Option<bool>) -> Option<Probe> {
     let http = |path: String| ProbeAction::Http {
         endpoint: String::new(),
         path,
@@ -112,7 +123,10 @@ fn probe(reader: &mut Reader<'_>, node: &Node) -> Option<Probe> {
     }
     let (mut path, mut endpoint, mut status, mut tcp, mut command) = (None, None, None, None, None);
     let mut probe = Probe::new(http(String::new()));
-    for entry in reader.get_table(node, &HEALTH_KEYS)? {
+    let entries = reader.get_table(node, &HEALTH_KEYS)?;
+    // On an integration's resource the check itself is the plugin's.
+    let only_liveness = entries.len() == 1 && entries[0].key == "liveness";
+    for entry in entries {
         let value = &entry.node;
         match entry.key.as_str() {
             "path" => path = Some(reader.get_text(value)?),
@@ -123,6 +137,7 @@ fn probe(reader: &mut Reader<'_>, node: &Node) -> Option<Probe> {
             }
             "tcp" => tcp = Some(reader.get_text(value)?),
             "command" => command = Some(reader.get_expressions(value)?),
+            "liveness" => *liveness = Some(reader.get_flag(value)?),
             "interval" => probe.interval = reader.get_duration(value)?,
             "timeout" => probe.timeout = reader.get_duration(value)?,
             "start-period" => probe.start_period = reader.get_duration(value)?,
@@ -132,6 +147,9 @@ fn probe(reader: &mut Reader<'_>, node: &Node) -> Option<Probe> {
             }
             _ => {}
         }
+    }
+    if only_liveness {
+        return None;
     }
     probe.action = match (path, tcp, command) {
         (Some(path), None, None) => ProbeAction::Http {

@@ -41,6 +41,42 @@ fn build_table(reader: &mut Reader<'_>, node: &Node) -> Option<Build> {
     Some(build)
 }
 
+/// What `restart` may be.
+pub(super) const RESTART_POLICIES: [&str; 3] = ["no", "on-failure", "always"];
+
+/// `restart`; the fact is the policy, and after a colon how often.
+pub(super) fn restart(reader: &mut Reader<'_>, node: &Node) {
+    let Value::Table(_) = node.value else {
+        return reader.choice(Field::Restart, node, &RESTART_POLICIES);
+    };
+    let (mut policy, mut maximum) = (None, None);
+    let Some(entries) = reader.get_table(node, &["policy", "maximum"]) else {
+        return;
+    };
+    for entry in entries {
+        match entry.key.as_str() {
+            "policy" => policy = reader.get_text(&entry.node),
+            "maximum" => maximum = reader.get_number(&entry.node, 1..=1_000_000),
+            _ => {}
+        }
+    }
+    match policy.as_deref() {
+        Some(policy) if RESTART_POLICIES.contains(&policy) => {
+            let text = match maximum {
+                Some(maximum) if policy != "no" => format!("{policy}:{maximum}"),
+                _ => policy.to_owned(),
+            };
+            let key = FactKey::single(Field::Restart);
+            reader.push(key, FactValue::Text(text), &node.span);
+        }
+        _ => reader.wrong_value(
+            node,
+            "`policy` is one of `no`, `on-failure` and `always`",
+            "write policy = \"on-failure\"",
+        ),
+    }
+}
+
 pub(super) fn build(reader: &mut Reader<'_>, node: &Node) {
     if let Value::Array(_) = node.value {
         match reader.get_texts(node) {

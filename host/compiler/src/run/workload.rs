@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aspire_api::aspire::{
-    Aspire, Gate, GateCondition, Prepare, PrivateFile, Probe, ProbeAction, WorkloadEndpoint,
+    Aspire, Gate, GateCondition, Prepare, PrivateFile, Probe, ProbeAction, Restart,
+    WorkloadEndpoint,
 };
 use aspire_api::container::{
     Container, ContainerBuild, ContainerPort, ContainerSpec, Label, Mode, NetworkAttachment,
-    PullPolicy, VolumeMount, VolumeMountKind,
+    PullPolicy, RestartPolicy, VolumeMount, VolumeMountKind,
 };
 use aspire_api::executable::{EnvVar, Executable, ExecutableSpec};
 use aspire_api::files::CreateFileSystem;
@@ -20,6 +21,20 @@ use aspire_model::{Field, Form, Resource};
 
 use super::values::container_port;
 use super::{Lowering, NETWORK, is_proxyless, map_image, protocol, service_name};
+
+/// When it is started again, from the fact: a policy, and after a colon how often.
+fn restart(text: &str) -> Option<Restart> {
+    let (policy, maximum) = match text.split_once(':') {
+        Some((policy, maximum)) => (policy, Some(maximum.parse().ok()?)),
+        None => (text, None),
+    };
+    let policy = match policy {
+        "on-failure" => RestartPolicy::OnFailure,
+        "always" => RestartPolicy::Always,
+        _ => return None,
+    };
+    Some(Restart { policy, maximum })
+}
 
 /// Name of a workload's own probe.
 const READY: &str = "ready";
@@ -40,12 +55,21 @@ impl Lowering<'_> {
             .map(|name| {
                 let metadata = ObjectMeta::of(name, resource.name.as_str());
                 match &spec {
-                    Spec::Container(spec) => Container {
-                        metadata,
-                        spec: spec.as_ref().clone(),
-                        ..Container::default()
+                    Spec::Container(spec) => {
+                        let mut spec = spec.as_ref().clone();
+                        // One that is found again by the next run needs a name that stays.
+                        if spec.mode == Some(Mode::Persistent) {
+                            let (app, instance) = (&self.model.name, self.input.instance);
+                            let name = format!("aspire-{app}-{instance}-{}", metadata.name);
+                            spec.container_name = Some(name);
+                        }
+                        Container {
+                            metadata,
+                            spec,
+                            ..Container::default()
+                        }
+                        .into()
                     }
-                    .into(),
                     Spec::Executable(spec) => Executable {
                         metadata,
                         spec: spec.as_ref().clone(),
@@ -209,7 +233,10 @@ impl Lowering<'_> {
                     value: self.public_text(resource, value, "a label"),
                 })
                 .collect(),
-            mode: Some(Mode::Session),
+            mode: Some(match resource.text(Field::Lifetime, form) {
+                Some("persistent") => Mode::Persistent,
+                _ => Mode::Session,
+            }),
             start: resource.text(Field::Start, form) != Some("manual"),
             aspire: Some(aspire),
             ..ContainerSpec::default()
@@ -222,6 +249,13 @@ impl Lowering<'_> {
         secrets: &mut BTreeSet<String>,
     ) -> ExecutableSpec {
         let form = Form::Process;
+        if resource.text(Field::Lifetime, form) == Some("persistent") {
+            let message = format!(
+                "`{}` runs as a process, and processes can't be persistent in this version",
+                resource.name
+            );
+            self.error(resource, "not-served", message);
+        }
         let mut aspire = self.aspire(resource, form);
         aspire.run_as = resource.text(Field::User, form).map(str::to_owned);
         aspire.stop_signal = resource.text(Field::StopSignal, form).map(str::to_owned);
@@ -323,6 +357,7 @@ impl Lowering<'_> {
                     external: endpoint.external,
                 })
                 .collect(),
+            restart: resource.text(Field::Restart, form).and_then(restart),
             stop_grace: resource
                 .number(Field::StopGrace, form)
                 .and_then(|grace| u64::try_from(grace).ok()),
@@ -393,8 +428,21 @@ impl Lowering<'_> {
     /// Its own probe, and those of the children that live in it.
     fn probes(&mut self, resource: &Resource, form: Form) -> BTreeMap<String, Probe> {
         let mut probes = BTreeMap::new();
-        if let Some(probe) = resource.probe(form).cloned() {
-            probes.insert(READY.to_owned(), self.probe(resource, &probe));
+        let liveness = resource.text(Field::Liveness, form) == Some("yes");
+        match resource.probe(form).cloned() {
+            Some(probe) => {
+                let mut probe = self.probe(resource, &probe);
+                probe.liveness = liveness;
+                probes.insert(READY.to_owned(), probe);
+            }
+            None if liveness => {
+                let message = format!(
+                    "`{}` asks for liveness and has no health check that could find it",
+                    resource.name
+                );
+                self.error(resource, "wrong-value", message);
+            }
+            None => {}
         }
         let children = self
             .inhabitants

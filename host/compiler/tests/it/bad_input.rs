@@ -69,9 +69,9 @@ fn types() {
     error[misplaced-key]: `volumes` means nothing on a resource of shape executable (aspire.toml:5)
       help: it belongs on containers; remove it
     ");
-    insta::assert_snapshot!(findings("[resources.x]\nkind = \"executable\"\ncommand = \"a\"\nrestart = \"always\"\nwatch = {}"), @r"
-    error[wrong-value]: `always` is no choice that this version serves here (aspire.toml:5)
-      help: write one of: no
+    insta::assert_snapshot!(findings("[resources.x]\nkind = \"executable\"\ncommand = \"a\"\nrestart = \"often\"\nwatch = {}"), @r"
+    error[wrong-value]: `often` is no choice that this version serves here (aspire.toml:5)
+      help: write one of: no, on-failure, always
     error[not-served]: `watch` (live editing of a resource's sources) is not served by this version (aspire.toml:6)
       help: remove it
     ");

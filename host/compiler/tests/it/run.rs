@@ -160,3 +160,46 @@ fn native_forms() {
     }
     "#);
 }
+
+#[test]
+fn starting_again_liveness_and_lifetime() {
+    let objects = objects(
+        r#"
+[resources.db]
+kind = "container"
+image = "db:1"
+lifetime = "persistent"
+restart = "always"
+replicas = 2
+[resources.api]
+kind = "executable"
+command = "./api"
+endpoints.http = {}
+health = { path = "/health", liveness = true }
+restart = { policy = "on-failure", maximum = 5 }
+[resources.job]
+kind = "executable"
+command = "./job"
+restart = "no"
+"#,
+        Preference::Container,
+    );
+    let db = &find(&objects, "db-2")["spec"];
+    assert_eq!(db["mode"], "persistent");
+    let name = db["containerName"].as_str().unwrap();
+    assert!(
+        name.starts_with("aspire-") && name.ends_with("-db-2"),
+        "{name}"
+    );
+    assert_eq!(
+        db["aspire"]["restart"],
+        serde_json::json!({ "policy": "always" })
+    );
+    let api = &find(&objects, "api")["spec"]["aspire"];
+    assert_eq!(
+        api["restart"],
+        serde_json::json!({ "policy": "on-failure", "maximum": 5 })
+    );
+    assert_eq!(api["probes"]["ready"]["liveness"], true);
+    assert!(find(&objects, "job")["spec"]["aspire"]["restart"].is_null());
+}

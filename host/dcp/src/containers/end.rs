@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use aspire_api::ObjectKey;
+use aspire_api::container::ProbeOutcome;
 use tokio::sync::mpsc;
 
 use super::events::Happening;
 use crate::clock::Timestamp;
 use crate::context::Context;
+use crate::controllers::health::{Attempt, ProbeState, RUNTIME, Schedule};
 use crate::controllers::workload::{Ended, Report};
 use crate::engine::{Engine, within};
+use crate::processes::run::last_line;
 use crate::runtime::{EngineError, Inspection};
 
 /// For a look.
@@ -29,6 +32,7 @@ pub(super) async fn until_end(
     mut running: Running,
 ) -> Ended {
     let id = &running.id;
+    let mut told = ProbeState::default();
     while let Some(happening) = running.happenings.recv().await {
         let code = match happening {
             Happening::Paused(paused) => {
@@ -40,7 +44,14 @@ pub(super) async fn until_end(
         };
         let at = Timestamp::now();
         let ended = match within(QUICK, engine.raw().inspect(id)).await {
-            Ok(found) => end_of(&found, at, code),
+            Ok(found) => {
+                let checked = found.health.as_ref().map(|health| checked(health, at));
+                if let Some(checked) = checked.filter(|checked| checked.is_news(&told)) {
+                    told = checked.clone();
+                    context.tell(key, Report::Probed(RUNTIME.to_owned(), checked));
+                }
+                end_of(&found, at, code)
+            }
             Err(EngineError::NotFound(_)) => {
                 let note = match code {
                     Some(_) => String::new(),
@@ -65,6 +76,25 @@ pub(super) async fn until_end(
         code: None,
         note: String::new(),
     }
+}
+
+/// What the engine's own check of a container means.
+fn checked((status, output): &(String, String), at: Timestamp) -> ProbeState {
+    let outcome = match &**status {
+        "healthy" => ProbeOutcome::Success,
+        "unhealthy" => ProbeOutcome::Failure,
+        _ => ProbeOutcome::Unknown,
+    };
+    let words = last_line(output);
+    let reason = match (outcome, words.is_empty()) {
+        (ProbeOutcome::Success, _) => String::new(),
+        (_, true) => status.clone(),
+        (_, false) => format!("{status}: {words}"),
+    };
+    let mut state = ProbeState::default();
+    let attempt = Attempt { outcome, reason };
+    state.observe(&Schedule::of_runtime(), attempt, Duration::ZERO, at);
+    state
 }
 
 fn end_of(found: &Inspection, at: Timestamp, told: Option<i32>) -> Option<Ended> {

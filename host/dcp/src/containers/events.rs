@@ -120,7 +120,7 @@ fn deliver(hub: &Hub, event: &EngineEvent) {
         "die" | "died" => Happening::Died(event.exit_code),
         "pause" => Happening::Paused(true),
         "unpause" => Happening::Paused(false),
-        "destroy" | "remove" => Happening::Look,
+        "destroy" | "remove" | "health_status" => Happening::Look,
         _ => return,
     };
     hub.tell(&event.container_id, happening);

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::aspire::Aspire;
+use aspire_api::aspire::WorkloadEndpoint;
 use aspire_api::container::{Container, PullPolicy};
-use aspire_api::{Kind, Object, ObjectKey};
+use aspire_api::executable::EnvVar;
+use aspire_api::{Kind, Object, ObjectKey, service};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
@@ -17,6 +18,7 @@ use super::image::{self, BuildError};
 use super::request;
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
+use crate::controllers::in_words;
 use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
 use crate::records::Entry;
@@ -66,6 +68,8 @@ struct Ready {
     request: ContainerRequest,
     viewpoint: Viewpoint,
     serving: BTreeMap<String, u16>,
+    given: Vec<EnvVar>,
+    args: Vec<String>,
 }
 
 /// Launches a container and stays with it to its end.
@@ -101,7 +105,8 @@ pub(crate) async fn launch(
             Problem::EngineDown(message) => (Stage::EngineDown, message),
         };
         let message = context.redactor.text(&message);
-        log.system(&format!("{message}; trying again"));
+        let message = format!("{message}; trying again in {}", in_words(pause));
+        log.system(&message);
         context.tell(&key, Report::Progress(stage, message));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -187,6 +192,8 @@ async fn try_launch(
             at: Timestamp::now(),
             pid: None,
             addresses,
+            env: ready.given,
+            args: ready.args,
         }),
     );
     // It may have ended before anybody listened.
@@ -201,16 +208,19 @@ async fn prepare(
     container: &Container,
 ) -> Result<(Ready, EngineInfo), Problem> {
     let spec = &container.spec;
-    let plain = Aspire::default();
-    let aspire = spec.aspire.as_ref().unwrap_or(&plain);
     engine.harvested().await;
     let info = engine.info().await?.clone();
     let waiting = |service: &str| {
         let note = format!("waiting for the port of {service}");
-        context.tell(key, Report::Progress(Stage::Starting, note));
+        // One that is to be built is built first, as far as states go.
+        let stage = match &spec.build {
+            Some(_) => Stage::Pending,
+            None => Stage::Starting,
+        };
+        context.tell(key, Report::Progress(stage, note));
     };
     let mut serving = BTreeMap::new();
-    for endpoint in &aspire.endpoints {
+    for endpoint in endpoints(container) {
         if context.book.view(&endpoint.service).port.is_none() {
             waiting(&endpoint.service);
         }
@@ -218,7 +228,7 @@ async fn prepare(
         let port = endpoint
             .target_port
             .ok_or_else(|| format!("endpoint {} of a container has no port", endpoint.name))?;
-        serving.insert(endpoint.service.clone(), port);
+        serving.insert(endpoint.service, port);
     }
     let viewpoint = viewpoint(context, container, &info);
     let scope = context.scope(&key.name, viewpoint.clone(), serving.clone(), &waiting);
@@ -255,8 +265,15 @@ async fn prepare(
         info.dials_containers,
     )
     .await?;
+    let masked = |text: &String| context.redactor.text(text);
+    let given = request.env.iter().map(|(name, value)| EnvVar {
+        name: name.clone(),
+        value: masked(value),
+    });
     Ok((
         Ready {
+            given: given.collect(),
+            args: request.args.iter().map(masked).collect(),
             request,
             viewpoint,
             serving,
@@ -374,20 +391,55 @@ fn addresses(
         .addresses
         .values()
         .find_map(|address| address.parse::<IpAddr>().ok());
-    let aspire = container.spec.aspire.as_ref();
-    let endpoints = aspire.into_iter().flat_map(|aspire| &aspire.endpoints);
-    endpoints
+    let published = |port: u16, endpoint: &WorkloadEndpoint| {
+        let published = (port, endpoint.protocol.to_string());
+        Some(SocketAddr::new(here, *found.ports.get(&published)?))
+    };
+    let produced = service::producers(&container.metadata).unwrap_or_default();
+    endpoints(container)
+        .iter()
         .filter_map(|endpoint| {
             let port = endpoint.target_port?;
+            let is_produced = produced
+                .iter()
+                .any(|producer| producer.service_name == endpoint.service);
             let address = if on_host_network(container) {
                 SocketAddr::new(here, port)
+            } else if let Some(published) = published(port, endpoint).filter(|_| is_produced) {
+                // Clients of DCP expect the address that they published.
+                published
             } else if info.dials_containers {
                 SocketAddr::new(ip?, port)
             } else {
-                let published = (port, endpoint.protocol.to_string());
-                SocketAddr::new(here, *found.ports.get(&published)?)
+                published(port, endpoint)?
             };
             Some((endpoint.name.clone(), address))
         })
         .collect()
+}
+
+/// The ways into a container, each with the container's own port.
+fn endpoints(container: &Container) -> Vec<WorkloadEndpoint> {
+    let spec = &container.spec;
+    let mut all = service::endpoints(&container.metadata, spec.aspire.as_ref());
+    for producer in service::producers(&container.metadata).unwrap_or_default() {
+        // Such a port is the machine's or the container's.
+        let is_it = |endpoint: &&mut WorkloadEndpoint| endpoint.service == producer.service_name;
+        let Some(endpoint) = all.iter_mut().find(is_it) else {
+            continue;
+        };
+        let by_host = spec
+            .ports
+            .iter()
+            .find(|port| port.host_port.is_some() && port.host_port == endpoint.target_port);
+        let by_container = spec
+            .ports
+            .iter()
+            .find(|port| Some(port.container_port) == endpoint.target_port);
+        if let Some(port) = by_host.or(by_container) {
+            endpoint.target_port = Some(port.container_port);
+            endpoint.protocol = port.protocol;
+        }
+    }
+    all
 }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::container::{
-    Container, ContainerSpec, ContainerState, ContainerStatus, HealthStatus,
-};
+use aspire_api::container::{Container, ContainerState, ContainerStatus, HealthStatus};
 use aspire_api::{Kind, ObjectKey};
 use tokio::sync::watch;
 
 use super::health;
+use super::restart::Restarts;
 use super::workload::{Ended, Facts, Launch, Report, Stage, Work};
 use crate::clock::Timestamp;
 use crate::containers::{Happening, is_persistent, launch};
 use crate::context::{Context, Slot};
-use crate::engine::within;
+use crate::engine::{Engine, within};
+use crate::runtime::EngineError;
 
 /// To remove a container, beside what stopping it takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -23,22 +23,24 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) fn status(
     facts: &Facts,
     waiting_for: Vec<String>,
-    spec: &ContainerSpec,
+    container: &Container,
 ) -> ContainerStatus {
-    let none = Default::default();
-    let probes = spec.aspire.as_ref().map_or(&none, |aspire| &aspire.probes);
-    let (health, results) = health::overall(probes, &facts.probes);
+    let spec = &container.spec;
+    let probes = health::schedules(spec.aspire.as_ref(), &spec.health_probes);
+    let (health, results) = health::overall(&probes, &facts.probes);
     let mut status = ContainerStatus {
         waiting_for,
         health_status: Some(HealthStatus::Caution),
         container_id: facts.container.as_ref().map(|(id, _)| id.clone()),
         container_name: facts.container.as_ref().map(|(_, name)| name.clone()),
+        restarts: container.metadata.restarts(),
         ..ContainerStatus::default()
     };
     match &facts.launch {
         Launch::Idle => {}
         Launch::Busy(stage, note) => {
             status.state = match stage {
+                Stage::Pending => ContainerState::Pending,
                 Stage::Starting => ContainerState::Starting,
                 Stage::Building => ContainerState::Building,
                 Stage::EngineDown => {
@@ -54,12 +56,14 @@ pub(super) fn status(
             status.finish_timestamp = Some(at.to_string());
             status.health_status = Some(HealthStatus::Unhealthy);
         }
-        Launch::Abandoned => {
+        Launch::Abandoned | Launch::Aborted => {
             status.state = ContainerState::FailedToStart;
             "stopped before it was started".clone_into(&mut status.message);
         }
         Launch::Done => {
             status.startup_timestamp = Some(facts.started.at.to_string());
+            status.effective_env.clone_from(&facts.started.env);
+            status.effective_args.clone_from(&facts.started.args);
             status.health_probe_results = results;
             if let Some(ended) = &facts.ended {
                 let lost = ended.code.is_none() && facts.stop == Work::Idle;
@@ -70,8 +74,10 @@ pub(super) fn status(
                 };
                 status.finish_timestamp = Some(ended.at.to_string());
                 status.exit_code = ended.code;
-                status.message.clone_from(&ended.note);
-                if facts.stop == Work::Idle && ended.code != Some(0) {
+                status.message = facts.end_in_words(&probes, &container.rule());
+                status.restart_timestamp = facts.restart_time();
+                status.replaced_by.clone_from(&facts.successor);
+                if facts.stop == Work::Idle && ended.code != Some(0) || facts.condemned {
                     status.health_status = Some(HealthStatus::Unhealthy);
                 }
             } else if facts.stuck {
@@ -79,6 +85,7 @@ pub(super) fn status(
                 "it could not be stopped".clone_into(&mut status.message);
             } else if facts.stop != Work::Idle {
                 status.state = ContainerState::Stopping;
+                status.message = facts.sentence(&probes);
             } else {
                 status.state = if facts.paused {
                     ContainerState::Paused
@@ -113,7 +120,7 @@ pub(super) fn launch(
 pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) {
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let grace = context.grace(container.spec.aspire.as_ref());
-    let kept = is_persistent(container) && !container.spec.stop;
+    let kept = is_persistent(container) && !container.spec.stop && !facts.condemned;
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
     let shared = Arc::clone(&context);
     context.work(
@@ -144,6 +151,11 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
                 Some(stopped) => stopped,
                 None => within(LIMIT, engine.raw().remove(&id)).await,
             };
+            // Somebody removed it meanwhile.
+            let stopped = match stopped {
+                Err(EngineError::NotFound(_)) => Ok(()),
+                stopped => stopped,
+            };
             if let Err(error) = &stopped {
                 shared
                     .log(&key)
@@ -165,11 +177,31 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
         if let (Some(engine), Some(id), false) = (&shared.engine, id, kept) {
             engine.hub.forget(&id);
-            let _turn = engine.turn().await;
-            if let Err(error) = within(LIMIT, engine.raw().remove(&id)).await {
-                tracing::warn!(%key, %error, "a container stays; the next run tries again");
-            }
+            remove(&shared, engine, &key, &id).await;
         }
         shared.tell(&key, Report::Cleaned);
     });
+}
+
+/// Removes a container. An engine that is away is waited for; at the end of the run not for long.
+async fn remove(context: &Context, engine: &Engine, key: &ObjectKey, id: &str) {
+    let mut pause = Duration::from_millis(250);
+    let mut attempts = 3;
+    loop {
+        let removed = {
+            let _turn = engine.turn().await;
+            within(LIMIT, engine.raw().remove(id)).await
+        };
+        let Err(error) = removed else { return };
+        let is_away = matches!(error, EngineError::Unreachable { .. });
+        if *context.stopping.borrow() > 0 || !is_away {
+            attempts -= 1;
+        }
+        if attempts == 0 || *context.force.borrow() {
+            tracing::warn!(%key, %error, "a container stays; the next run tries again");
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
 }

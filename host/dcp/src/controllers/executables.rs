@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use aspire_api::container::HealthStatus;
-use aspire_api::executable::{Executable, ExecutableSpec, ExecutableState, ExecutableStatus};
+use aspire_api::executable::{Executable, ExecutableState, ExecutableStatus};
 use aspire_api::{Kind, ObjectKey};
 use tokio::sync::watch;
 
 use super::health;
+use super::restart::Restarts;
 use super::workload::{Facts, Launch, Report, Work};
 use crate::context::{Context, Live, Slot};
 use crate::processes::launch;
@@ -16,14 +17,15 @@ use crate::processes::launch;
 pub(super) fn status(
     facts: &Facts,
     waiting_for: Vec<String>,
-    spec: &ExecutableSpec,
+    executable: &Executable,
 ) -> ExecutableStatus {
-    let none = Default::default();
-    let probes = spec.aspire.as_ref().map_or(&none, |aspire| &aspire.probes);
-    let (health, results) = health::overall(probes, &facts.probes);
+    let spec = &executable.spec;
+    let probes = health::schedules(spec.aspire.as_ref(), &spec.health_probes);
+    let (health, results) = health::overall(&probes, &facts.probes);
     let mut status = ExecutableStatus {
         waiting_for,
         health_status: Some(HealthStatus::Caution),
+        restarts: executable.metadata.restarts(),
         ..ExecutableStatus::default()
     };
     match &facts.launch {
@@ -42,21 +44,30 @@ pub(super) fn status(
             status.state = ExecutableState::Terminated;
             "stopped before it was started".clone_into(&mut status.message);
         }
+        // Only what never began may become `Terminated` without having run.
+        Launch::Aborted => {
+            status.state = ExecutableState::FailedToStart;
+            "stopped before it was started".clone_into(&mut status.message);
+        }
         Launch::Done => {
             status.pid = facts.started.pid;
+            status.execution_id = facts.started.pid.map(|pid| pid.to_string());
             status.startup_timestamp = Some(facts.started.at.to_string());
+            status.effective_env.clone_from(&facts.started.env);
+            status.effective_args.clone_from(&facts.started.args);
             status.health_probe_results = results;
             if let Some(ended) = &facts.ended {
-                let stopped = facts.stop != Work::Idle;
-                status.state = if stopped {
-                    ExecutableState::Terminated
-                } else {
+                status.state = if facts.stop == Work::Idle {
                     ExecutableState::Finished
+                } else {
+                    ExecutableState::Terminated
                 };
                 status.finish_timestamp = Some(ended.at.to_string());
                 status.exit_code = ended.code;
-                status.message.clone_from(&ended.note);
-                if !stopped && ended.code != Some(0) {
+                status.message = facts.end_in_words(&probes, &executable.rule());
+                status.restart_timestamp = facts.restart_time();
+                status.replaced_by.clone_from(&facts.successor);
+                if facts.stop == Work::Idle && ended.code != Some(0) || facts.condemned {
                     status.health_status = Some(HealthStatus::Unhealthy);
                 }
             } else if facts.stuck {
@@ -64,6 +75,7 @@ pub(super) fn status(
                 "it could not be stopped".clone_into(&mut status.message);
             } else if facts.stop != Work::Idle {
                 status.state = ExecutableState::Stopping;
+                status.message = facts.sentence(&probes);
             } else {
                 status.state = ExecutableState::Running;
                 status.health_status = Some(health);
@@ -131,6 +143,7 @@ mod tests {
             Launch::Done,
             Launch::Failed("no".into(), Timestamp(1)),
             Launch::Abandoned,
+            Launch::Aborted,
         ];
         let reports = [
             Report::Started(Default::default()),
@@ -143,7 +156,7 @@ mod tests {
             Report::Stopped(true),
             Report::Stopped(false),
         ];
-        let state = |facts: &Facts| status(facts, vec![], &ExecutableSpec::default()).state;
+        let state = |facts: &Facts| status(facts, vec![], &Executable::default()).state;
         for launch in launches {
             for aborting in [false, true] {
                 for stop in [Work::Idle, Work::Busy] {

@@ -7,6 +7,9 @@ use aspire_api::Object;
 use aspire_api::aspire::{Aspire, Gate, GateCondition};
 use aspire_api::container::{ContainerState, ProbeOutcome, ProbeResult};
 use aspire_api::executable::ExecutableState;
+use aspire_api::health::HealthProbe;
+
+use super::health::RUNTIME;
 
 /// The name of a workload's own probe.
 pub(crate) const READY: &str = "ready";
@@ -30,6 +33,10 @@ struct View<'a> {
     exit_code: Option<i32>,
     probes: &'a [ProbeResult],
     aspire: Option<&'a Aspire>,
+    /// DCP's probes, all of which are the workload's own.
+    dcp: &'a [HealthProbe],
+    /// It will be started again.
+    restarts: bool,
 }
 
 fn view(object: &Object) -> Option<View<'_>> {
@@ -51,6 +58,8 @@ fn view(object: &Object) -> Option<View<'_>> {
                 exit_code: status.exit_code,
                 probes: &status.health_probe_results,
                 aspire: executable.spec.aspire.as_ref(),
+                dcp: &executable.spec.health_probes,
+                restarts: status.restart_timestamp.is_some() || status.replaced_by.is_some(),
             })
         }
         Object::Container(container) => {
@@ -72,6 +81,8 @@ fn view(object: &Object) -> Option<View<'_>> {
                 exit_code: status.exit_code,
                 probes: &status.health_probe_results,
                 aspire: container.spec.aspire.as_ref(),
+                dcp: &container.spec.health_probes,
+                restarts: status.restart_timestamp.is_some() || status.replaced_by.is_some(),
             })
         }
         _ => None,
@@ -103,12 +114,15 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
         }
     };
     match (view.stage, gate.condition) {
+        (Stage::Ended, GateCondition::Completed) if view.exit_code == Some(gate.exit_code) => {
+            Ok(())
+        }
+        (Stage::Ended | Stage::Unknown, _) if view.restarts => Err(why(condition)),
         (Stage::Failed, _) => Err("failed to start".to_owned()),
         (Stage::Unknown, _) => Err(why("its state is unknown")),
         (Stage::EngineDown, _) => Err(why(condition)),
         (Stage::Before, _) => Err(why(condition)),
         (Stage::Ended, GateCondition::Completed) => match view.exit_code {
-            Some(code) if code == gate.exit_code => Ok(()),
             Some(code) => Err(format!(
                 "ended with exit code {code}, not {}",
                 gate.exit_code
@@ -127,7 +141,11 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
                 .aspire
                 .is_some_and(|aspire| aspire.probes.contains_key(READY));
             let own = has_own.then_some(READY);
-            for probe in own.into_iter().chain(gate.probe.as_deref()) {
+            let runtime = view.probes.iter().map(|result| &*result.probe_name);
+            let runtime = runtime.filter(|name| *name == RUNTIME);
+            let dcp = view.dcp.iter().map(|probe| &*probe.name);
+            let all = own.into_iter().chain(runtime).chain(dcp);
+            for probe in all.chain(gate.probe.as_deref()) {
                 probed(&view, probe)?;
             }
             Ok(())
@@ -141,7 +159,7 @@ fn probed(view: &View<'_>, probe: &str) -> Result<(), String> {
     };
     match result.outcome {
         ProbeOutcome::Success => Ok(()),
-        ProbeOutcome::Unknown => Err(format!("healthy (probe {probe}: not tried yet)")),
+        ProbeOutcome::Unknown => Err(format!("healthy (probe {probe}: {})", result.reason)),
         ProbeOutcome::Failure => {
             let retries = view.aspire.and_then(|aspire| aspire.probes.get(probe));
             let count = match retries.map(|probe| probe.retries) {
@@ -326,6 +344,51 @@ mod tests {
             says(&gate, object),
             "db: healthy (probe orders: not tried yet)"
         );
+    }
+
+    #[test]
+    fn what_is_started_again_is_waited_for() {
+        use GateCondition::{Completed, Healthy};
+        let mut object = executable(ExecutableState::Finished, Some(1));
+        object.status.restart_timestamp = Some("soon".into());
+        object.status.message = "restarting in 4 s (exit code 1, attempt 3)".into();
+        assert_eq!(
+            says(&gate(Healthy), object.clone()),
+            "db: healthy (restarting in 4 s (exit code 1, attempt 3))"
+        );
+        assert_eq!(
+            says(&gate(Completed), object.clone()),
+            "db: completed (restarting in 4 s (exit code 1, attempt 3))"
+        );
+        object.status.exit_code = Some(0);
+        assert_eq!(says(&gate(Completed), object), "open");
+    }
+
+    #[test]
+    fn probes_of_dcp() {
+        let mut object = executable(ExecutableState::Running, None);
+        object.spec.health_probes = vec![HealthProbe {
+            name: "live".into(),
+            ..HealthProbe::default()
+        }];
+        let gate = gate(GateCondition::Healthy);
+        assert_eq!(
+            says(&gate, object.clone()),
+            "db: healthy (probe live: not tried yet)"
+        );
+        object.status.health_probe_results = vec![ProbeResult {
+            probe_name: "live".into(),
+            outcome: ProbeOutcome::Unknown,
+            timestamp: String::new(),
+            reason: "HTTP 302".into(),
+            failures: 0,
+        }];
+        assert_eq!(
+            says(&gate, object.clone()),
+            "db: healthy (probe live: HTTP 302)"
+        );
+        object.status.health_probe_results[0].outcome = ProbeOutcome::Success;
+        assert_eq!(says(&gate, object), "open");
     }
 
     #[test]

@@ -6,20 +6,27 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use aspire_api::executable::EnvVar;
 
 use crate::clock::Timestamp;
 
 use super::health::ProbeState;
+use super::restart::{Rule, Verdict, between, decide};
 
-/// What a launch is doing.
+/// What a launch is doing, in the order in which statuses may show it: the states of DCP know no
+/// way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// Being prepared, created or started.
-    Starting,
-    /// Its image is being built.
-    Building,
+    /// Waiting for what it needs.
+    Pending,
     /// The engine doesn't answer; it is tried again.
     EngineDown,
+    /// Its image is being built.
+    Building,
+    /// Being prepared, created or started.
+    Starting,
 }
 
 /// How far it got towards running.
@@ -34,8 +41,10 @@ pub(crate) enum Launch {
     Done,
     /// It can't be started.
     Failed(String, Timestamp),
-    /// It was stopped before it ran.
+    /// It was stopped before anything was begun.
     Abandoned,
+    /// It was stopped while it was being started.
+    Aborted,
 }
 
 /// A finite effect.
@@ -70,6 +79,41 @@ pub(crate) struct Started {
     pub(crate) pid: Option<u32>,
     /// Where its endpoints are, by name.
     pub(crate) addresses: BTreeMap<String, SocketAddr>,
+    /// The variables that its object and its files gave it, secrets masked.
+    pub(crate) env: Vec<EnvVar>,
+    /// Its arguments, secrets masked.
+    pub(crate) args: Vec<String>,
+}
+
+/// Whether it is started again: by another object, since what ended stays ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Again {
+    /// It is not, as far as is known.
+    #[default]
+    No,
+    /// After a pause.
+    Waiting {
+        /// When.
+        due: Timestamp,
+        /// The pause.
+        pause: Duration,
+        /// For which time in a row.
+        attempt: u32,
+    },
+    /// As soon as nothing is left of it.
+    Due {
+        /// For which time in a row.
+        attempt: u32,
+    },
+    /// Its successor was asked for.
+    Begun {
+        /// For which time in a row.
+        attempt: u32,
+    },
+    /// Somebody wants it to be stopped.
+    Cancelled,
+    /// So many times in a row are enough.
+    GivenUp(u32),
 }
 
 /// What is known.
@@ -85,10 +129,15 @@ pub(crate) struct Facts {
     pub(crate) stop: Work,
     /// It could not be stopped.
     pub(crate) stuck: bool,
+    /// It is stopped because it was unhealthy.
+    pub(crate) condemned: bool,
     /// Endpoints are published and probes run.
     pub(crate) serving: bool,
     pub(crate) clean: Work,
     pub(crate) probes: BTreeMap<String, ProbeState>,
+    pub(crate) again: Again,
+    /// Name of the object that took its place.
+    pub(crate) successor: Option<String>,
 }
 
 /// What is asked for.
@@ -106,6 +155,12 @@ pub(crate) struct Wanted {
     pub(crate) open: bool,
     /// Others that depend on it still run, and should stop first.
     pub(crate) held: bool,
+    /// A probe of its liveness fails.
+    pub(crate) unhealthy: bool,
+    /// The run ends.
+    pub(crate) ending: bool,
+    /// Whether it is to be started again after it ended.
+    pub(crate) rule: Rule,
 }
 
 /// What is to be done.
@@ -125,6 +180,10 @@ pub(crate) enum Effect {
     Stop,
     /// Remove what is left of it.
     Clean,
+    /// Tell when a time has passed.
+    Wait(Duration),
+    /// Make the object that takes its place.
+    Succeed,
     /// Take our finalizer off.
     Release,
 }
@@ -150,6 +209,10 @@ pub(crate) enum Report {
     Cleaned,
     /// A probe has a new state.
     Probed(String, ProbeState),
+    /// The pause before it is started again is over.
+    Due,
+    /// This object took its place; none: it could not be made.
+    Succeeded(Option<String>),
 }
 
 impl Facts {
@@ -157,30 +220,47 @@ impl Facts {
     pub(crate) fn learn(&mut self, report: Report) {
         let busy = matches!(self.launch, Launch::Busy(..));
         match report {
-            Report::Progress(stage, note) if busy => self.launch = Launch::Busy(stage, note),
+            Report::Progress(stage, note) => {
+                if let Launch::Busy(before, _) = self.launch {
+                    self.launch = Launch::Busy(stage.max(before), note);
+                }
+            }
             Report::Created(id, name) => self.container = Some((id, name)),
             Report::Started(started) if busy => {
                 self.launch = Launch::Done;
                 self.started = started;
             }
-            Report::Failed(..) if busy && self.aborting => self.launch = Launch::Abandoned,
+            Report::Failed(..) if busy && self.aborting => self.launch = Launch::Aborted,
             Report::Failed(message, at) if busy => self.launch = Launch::Failed(message, at),
-            // A finished state stays finished.
-            Report::Ended(ended) if self.ended.is_none() => self.ended = Some(ended),
+            // A finished state stays finished, and so does one that nothing is known of any more.
+            Report::Ended(ended) if self.ended.is_none() && !self.stuck => {
+                self.ended = Some(ended);
+            }
             Report::Paused(paused) => self.paused = paused,
             Report::Stopped(done) => {
                 self.stop = Work::Done;
-                self.stuck = !done;
+                self.stuck |= !done && self.ended.is_none();
             }
             Report::Cleaned => self.clean = Work::Done,
             Report::Probed(name, state) if self.serving => {
                 self.probes.insert(name, state);
             }
-            Report::Progress(..)
-            | Report::Started(_)
-            | Report::Failed(..)
-            | Report::Ended(_)
-            | Report::Probed(..) => {}
+            Report::Due => {
+                if let Again::Waiting { attempt, .. } = self.again {
+                    self.again = Again::Due { attempt };
+                }
+            }
+            Report::Succeeded(Some(name)) => self.successor = Some(name),
+            Report::Succeeded(None) => self.again = Again::Cancelled,
+            Report::Started(_) | Report::Failed(..) | Report::Ended(_) | Report::Probed(..) => {}
+        }
+    }
+
+    /// Where a launch is that is under way.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        match self.launch {
+            Launch::Busy(stage, _) => Some(stage),
+            _ => None,
         }
     }
 
@@ -194,8 +274,25 @@ impl Facts {
         match self.launch {
             Launch::Idle | Launch::Busy(..) => false,
             Launch::Done => self.ended.is_some() || self.stuck,
-            Launch::Failed(..) | Launch::Abandoned => true,
+            Launch::Failed(..) | Launch::Abandoned | Launch::Aborted => true,
         }
+    }
+
+    /// It ended in a way that its restart policy calls a failure.
+    pub(crate) fn failed(&self) -> bool {
+        self.condemned
+            || self
+                .ended
+                .as_ref()
+                .is_some_and(|ended| ended.code != Some(0))
+    }
+
+    /// It will be started again.
+    pub(crate) fn restarts(&self) -> bool {
+        matches!(
+            self.again,
+            Again::Waiting { .. } | Again::Due { .. } | Again::Begun { .. }
+        )
     }
 
     /// A finite effect is under way.
@@ -221,16 +318,20 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
     match &facts.launch {
         Launch::Idle if end => facts.launch = Launch::Abandoned,
         Launch::Idle if wanted.start && wanted.open => {
-            facts.launch = Launch::Busy(Stage::Starting, String::new());
+            facts.launch = Launch::Busy(Stage::Pending, String::new());
             effects.push(Effect::Launch);
         }
         Launch::Busy(..) if end && !facts.aborting => {
             facts.aborting = true;
             effects.push(Effect::Abort);
         }
-        Launch::Done if end && !wanted.held && facts.is_running() && facts.stop == Work::Idle => {
-            facts.stop = Work::Busy;
-            effects.push(Effect::Stop);
+        Launch::Done if facts.is_running() && facts.stop == Work::Idle => {
+            let condemned = wanted.unhealthy && !end && !wanted.ending;
+            if end && !wanted.held || condemned {
+                facts.condemned = condemned;
+                facts.stop = Work::Busy;
+                effects.push(Effect::Stop);
+            }
         }
         _ => {}
     }
@@ -243,17 +344,54 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
             Effect::Unserve
         });
     }
-    if wanted.deleting && facts.is_over() && facts.stop != Work::Busy {
-        match facts.clean {
-            Work::Idle => {
-                facts.clean = Work::Busy;
-                effects.push(Effect::Clean);
-            }
-            Work::Busy => {}
-            Work::Done => effects.push(Effect::Release),
-        }
+    again(&mut facts, wanted, &mut effects);
+    let over = facts.is_over() && facts.stop != Work::Busy;
+    // What takes its place must find its ports and names free.
+    if over && (wanted.deleting || facts.restarts()) && facts.clean == Work::Idle {
+        facts.clean = Work::Busy;
+        effects.push(Effect::Clean);
+    }
+    if over && wanted.deleting && facts.clean == Work::Done {
+        effects.push(Effect::Release);
     }
     (facts, effects)
+}
+
+/// Starting it again.
+fn again(facts: &mut Facts, wanted: &Wanted, effects: &mut Vec<Effect>) {
+    let Some(ended) = &facts.ended else {
+        return;
+    };
+    let by_itself = facts.stop == Work::Idle || facts.condemned;
+    if facts.launch != Launch::Done || facts.stop == Work::Busy || !by_itself {
+        return;
+    }
+    let end = wanted.stop || wanted.deleting || wanted.ending;
+    match facts.again {
+        Again::Waiting { .. } | Again::Due { .. } if end => facts.again = Again::Cancelled,
+        Again::No if !end => {
+            let ran = between(facts.started.at, ended.at);
+            match decide(&wanted.rule, facts.failed(), ran) {
+                Verdict::Never => {}
+                Verdict::GivenUp(count) => facts.again = Again::GivenUp(count),
+                Verdict::After(attempt, pause) => {
+                    let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+                    let due = Timestamp(ended.at.0.saturating_add(micros));
+                    facts.again = Again::Waiting {
+                        due,
+                        pause,
+                        attempt,
+                    };
+                    effects.push(Effect::Wait(pause));
+                }
+            }
+        }
+        Again::Due { attempt } if facts.clean == Work::Done => {
+            facts.again = Again::Begun { attempt };
+            effects.push(Effect::Succeed);
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]

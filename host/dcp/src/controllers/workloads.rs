@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aspire_api::aspire::Aspire;
-use aspire_api::meta::OwnerReference;
-use aspire_api::service::{Endpoint, EndpointSpec};
+use aspire_api::health::HealthProbe;
+use aspire_api::meta::{ATTEMPT_ANNOTATION, FIRST_ANNOTATION, OwnerReference, RESTARTS_ANNOTATION};
+use aspire_api::service::{self, Endpoint, EndpointSpec};
 use aspire_api::{GROUP, Kind, Object, ObjectKey, ObjectMeta, VERSION};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::workload::{Effect, Facts, Launch, Report, Wanted, Work, step};
-use super::{Controllers, Failure, containers, executables, gates, has_finalizer};
+use super::restart::{Restarts, Rule};
+use super::workload::{Again, Effect, Facts, Launch, Report, Wanted, Work, step};
+use super::{
+    Controllers, Failure, containers, executables, first_key, gates, has_finalizer, health,
+};
 use crate::context::Slot;
 use crate::probes;
 
@@ -44,12 +48,52 @@ pub(super) fn aspire(object: &Object) -> Option<&Aspire> {
     }
 }
 
+/// What matters of the spec of a workload, whichever it is.
+struct Spec<'a> {
+    start: bool,
+    stop: bool,
+    rule: Rule,
+    probes: &'a [HealthProbe],
+}
+
+fn spec(object: &Object) -> Option<Spec<'_>> {
+    match object {
+        Object::Container(container) => Some(Spec {
+            start: container.spec.start,
+            stop: container.spec.stop,
+            rule: container.rule(),
+            probes: &container.spec.health_probes,
+        }),
+        Object::Executable(executable) => Some(Spec {
+            start: executable.spec.start,
+            stop: executable.spec.stop,
+            rule: executable.rule(),
+            probes: &executable.spec.health_probes,
+        }),
+        _ => None,
+    }
+}
+
+/// The services that a workload serves.
+pub(super) fn served(object: &Object) -> Vec<String> {
+    let endpoints = service::endpoints(object.metadata(), aspire(object));
+    endpoints
+        .into_iter()
+        .map(|endpoint| endpoint.service)
+        .collect()
+}
+
 impl Controllers {
     pub(super) fn on_report(&mut self, key: ObjectKey, report: Report) {
         let Some(workload) = self.workloads.get_mut(&key) else {
             return;
         };
+        let before = workload.facts.stage();
         workload.facts.learn(report);
+        if workload.facts.stage() != before {
+            // What follows may come at once, and a status must not skip a state.
+            self.write_status(&key, Vec::new());
+        }
         self.queue.add(key);
     }
 
@@ -62,48 +106,57 @@ impl Controllers {
             .into_iter()
             .flat_map(|aspire| &aspire.waits)
             .filter_map(|gate| {
-                let other = self.context.store.get(&gate.object).ok();
+                let other = self.context.store.get(&self.current(&gate.object)).ok();
                 gates::check(gate, other.as_deref()).err()
             })
             .chain(self.missing_materials(&object))
             .collect();
-        let (start, stop) = match object.as_ref() {
-            Object::Container(container) => (container.spec.start, container.spec.stop),
-            Object::Executable(executable) => (executable.spec.start, executable.spec.stop),
-            _ => return,
-        };
+        let Some(spec) = spec(&object) else { return };
+        let held = self.is_held(key);
+        let ending = *self.context.stopping.borrow() > 0;
+        let workload = self.workloads.entry(key.clone()).or_default();
+        let probes = health::schedules(aspire(&object), spec.probes);
         let wanted = Wanted {
             finalizer: has_finalizer(&object),
             deleting: object.metadata().deletion_timestamp.is_some(),
-            start,
-            stop,
+            start: spec.start,
+            stop: spec.stop,
             open: closed.is_empty(),
-            held: self.is_held(key),
+            held,
+            unhealthy: health::lifeless(&probes, &workload.facts.probes).is_some(),
+            ending,
+            rule: spec.rule,
         };
-        let workload = self.workloads.entry(key.clone()).or_default();
         let (facts, effects) = step(&workload.facts, &wanted);
         workload.facts = facts;
-        let waiting = if workload.facts.launch == Launch::Idle && start {
+        let waiting = if workload.facts.launch == Launch::Idle && spec.start {
             closed
         } else {
             Vec::new()
         };
+        self.write_status(key, waiting);
+        self.notice_failure(&object);
+        for effect in effects {
+            self.perform(&object, effect);
+        }
+    }
+
+    fn write_status(&self, key: &ObjectKey, waiting: Vec<String>) {
+        let Some(workload) = self.workloads.get(key) else {
+            return;
+        };
         let facts = &workload.facts;
         let written = self.context.store.modify(key, |object| match object {
             Object::Container(container) => {
-                container.status = containers::status(facts, waiting, &container.spec);
+                container.status = containers::status(facts, waiting, container);
             }
             Object::Executable(executable) => {
-                executable.status = executables::status(facts, waiting, &executable.spec);
+                executable.status = executables::status(facts, waiting, executable);
             }
             _ => {}
         });
         if let Err(error) = written {
             tracing::debug!(%error, "a status was not written");
-        }
-        self.notice_failure(&object);
-        for effect in effects {
-            self.perform(&object, effect);
         }
     }
 
@@ -148,7 +201,11 @@ impl Controllers {
         if *self.context.stopping.borrow() != 1 {
             return false;
         }
-        let dependents = self.dependents.get(key).into_iter().flatten();
+        let first = match self.context.store.get(key) {
+            Ok(object) => first_key(&object),
+            Err(_) => key.clone(),
+        };
+        let dependents = self.dependents.get(&first).into_iter().flatten();
         dependents
             .filter_map(|dependent| self.workloads.get(dependent))
             .any(|dependent| {
@@ -166,10 +223,15 @@ impl Controllers {
         let facts = &workload.facts;
         let message = match (&facts.launch, &facts.ended) {
             (Launch::Failed(message, _), _) => message.clone(),
-            (Launch::Done, Some(ended)) if facts.stop == Work::Idle => {
+            (Launch::Done, Some(ended)) if facts.stop == Work::Idle || facts.condemned => {
+                // What is started again has not failed yet, and what nobody wants never does.
+                if facts.restarts() || facts.again == Again::Cancelled || !facts.failed() {
+                    return;
+                }
+                let first = first_key(object);
                 let expected = self
                     .dependents
-                    .get(&key)
+                    .get(&first)
                     .into_iter()
                     .flatten()
                     .any(|dependent| {
@@ -179,18 +241,23 @@ impl Controllers {
                             .and_then(aspire)
                             .map(|aspire| &aspire.waits);
                         waits.into_iter().flatten().any(|gate| {
-                            gate.object == key
+                            gate.object == first
                                 && gate.condition == aspire_api::aspire::GateCondition::Completed
                                 && Some(gate.exit_code) == ended.code
                         })
                     });
-                if expected || ended.code == Some(0) {
+                if expected {
                     return;
                 }
-                if ended.note.is_empty() {
+                let status = match self.context.store.get(&key).ok().as_deref() {
+                    Some(Object::Container(container)) => container.status.message.clone(),
+                    Some(Object::Executable(executable)) => executable.status.message.clone(),
+                    _ => String::new(),
+                };
+                if status.is_empty() {
                     "ended".to_owned()
                 } else {
-                    ended.note.clone()
+                    status
                 }
             }
             _ => return,
@@ -236,6 +303,13 @@ impl Controllers {
             (Effect::Abort, _) => {
                 workload.cancel.send_replace(true);
             }
+            (Effect::Wait(pause), _) => {
+                self.context.tasks.spawn("restart", async move {
+                    tokio::time::sleep(pause).await;
+                    context.tell(&key, Report::Due);
+                });
+            }
+            (Effect::Succeed, _) => self.succeed(object),
             (Effect::Serve, _) => self.serve(object),
             (Effect::Unserve, _) => self.unserve(&key),
             (Effect::Stop, Object::Executable(executable)) => {
@@ -255,17 +329,113 @@ impl Controllers {
         }
     }
 
+    /// The object that a workload goes on in, after it was started again.
+    pub(super) fn current(&self, key: &ObjectKey) -> ObjectKey {
+        self.lineages
+            .get(key)
+            .map_or_else(|| key.clone(), |(_, current)| current.clone())
+    }
+
+    /// Makes the object that takes the place of one that ended. That one stays, for whoever wants
+    /// to know how it ended, until it has happened once more.
+    fn succeed(&mut self, object: &Object) {
+        let key = object.key();
+        let Some(workload) = self.workloads.get(&key) else {
+            return;
+        };
+        let Again::Begun { attempt } = workload.facts.again else {
+            return;
+        };
+        let old = object.metadata();
+        let first = first_key(object);
+        let restarts = old.restarts().saturating_add(1);
+        let mut metadata = ObjectMeta {
+            labels: old.labels.clone(),
+            annotations: old.annotations.clone(),
+            owner_references: old.owner_references.clone(),
+            ..ObjectMeta::default()
+        };
+        metadata.annotations.extend([
+            (FIRST_ANNOTATION.to_owned(), first.name.clone()),
+            (RESTARTS_ANNOTATION.to_owned(), restarts.to_string()),
+            (ATTEMPT_ANNOTATION.to_owned(), attempt.to_string()),
+        ]);
+        // Somebody may use that name already.
+        let made = (restarts..restarts.saturating_add(100)).find_map(|number| {
+            metadata.name = format!("{}-r{number}", first.name);
+            let successor = ObjectKey::new(key.kind, metadata.name.clone());
+            if self.context.store.get(&successor).is_ok() {
+                return None;
+            }
+            let mut next = object.clone();
+            *next.metadata_mut() = metadata.clone();
+            self.context.logs.share(successor.clone(), &first);
+            Some(self.context.store.create(next).map(|_| successor))
+        });
+        let successor = match made {
+            Some(Ok(successor)) => successor,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "it is not started again");
+                return self.on_report(key, Report::Succeeded(None));
+            }
+            None => return self.on_report(key, Report::Succeeded(None)),
+        };
+        let number = restarts.to_string();
+        self.context
+            .log(&key)
+            .system(&format!("started again ({number})"));
+        self.lineages
+            .insert(first.clone(), (restarts, successor.clone()));
+        // Whoever owned it owns the new one; what is left is a record.
+        let released = self.context.store.modify(&key, |object| {
+            object.metadata_mut().owner_references.clear();
+        });
+        if let Err(error) = released {
+            tracing::debug!(%error, "gone already");
+        }
+        for object in self.context.store.list().0 {
+            let (other, metadata) = (object.key(), object.metadata());
+            let is_older = metadata.first() == first.name && metadata.restarts() < old.restarts();
+            if is_older && other.kind == key.kind && is_replaced(&object) {
+                let _ = self.context.store.delete(&other);
+            }
+        }
+        self.on_report(key, Report::Succeeded(Some(successor.name)));
+    }
+
+    /// After the end of a workload: what was kept of its earlier attempts goes, too.
+    pub(super) fn forget_lineage(&mut self, object: &Object) {
+        let key = object.key();
+        let first = first_key(object);
+        self.context.logs.unshare(&key);
+        let is_current = self
+            .lineages
+            .get(&first)
+            .is_some_and(|(_, current)| *current == key);
+        if is_current {
+            self.lineages.remove(&first);
+            for other in self.context.store.list().0 {
+                let same = other.kind() == key.kind && first_key(&other) == first;
+                if same && is_replaced(&other) {
+                    let _ = self.context.store.delete(&other.key());
+                }
+            }
+        }
+    }
+
     /// Publishes the endpoints of a running workload and starts its probes.
     fn serve(&mut self, object: &Object) {
         let key = object.key();
-        let (Some(aspire), Some(workload)) = (aspire(object), self.workloads.get_mut(&key)) else {
+        let (Some(spec), Some(workload)) = (spec(object), self.workloads.get_mut(&key)) else {
             return;
         };
         let addresses = workload.facts.started.addresses.clone();
-        for endpoint in &aspire.endpoints {
+        let mut services = BTreeMap::new();
+        for endpoint in &service::endpoints(object.metadata(), aspire(object)) {
             let Some(address) = addresses.get(&endpoint.name) else {
                 continue;
             };
+            services.insert(endpoint.service.clone(), *address);
             let name = format!("{}-{}", key.name, endpoint.name);
             let published = Endpoint {
                 metadata: ObjectMeta {
@@ -287,18 +457,14 @@ impl Controllers {
                 Err(error) => tracing::debug!(%error, "an endpoint is not published"),
             }
         }
-        for (name, probe) in &aspire.probes {
+        for (name, probe) in probes::actions(aspire(object), spec.probes) {
             let target = probes::Target {
                 key: key.clone(),
                 addresses: addresses.clone(),
+                services: services.clone(),
                 slot: Arc::clone(&workload.slot),
             };
-            let task = probes::watch(
-                Arc::clone(&self.context),
-                target,
-                name.clone(),
-                probe.clone(),
-            );
+            let task = probes::watch(Arc::clone(&self.context), target, name, probe);
             workload
                 .probes
                 .push(self.context.tasks.spawn("probe", task));
@@ -323,12 +489,11 @@ impl Controllers {
         let (objects, _) = self.context.store.list();
         objects
             .iter()
-            .filter_map(|object| Some((object.kind(), aspire(object)?)))
-            .flat_map(|(kind, aspire)| {
-                aspire
-                    .endpoints
-                    .iter()
-                    .map(move |endpoint| (endpoint.service.clone(), kind))
+            .flat_map(|object| {
+                let kind = object.kind();
+                served(object)
+                    .into_iter()
+                    .map(move |service| (service, kind))
             })
             .collect()
     }
@@ -342,5 +507,14 @@ fn owner(object: &Object) -> OwnerReference {
         uid: object.metadata().uid.clone(),
         controller: Some(true),
         block_owner_deletion: Some(true),
+    }
+}
+
+/// Whether another object took its place.
+fn is_replaced(object: &Object) -> bool {
+    match object {
+        Object::Container(container) => container.status.replaced_by.is_some(),
+        Object::Executable(executable) => executable.status.replaced_by.is_some(),
+        _ => false,
     }
 }

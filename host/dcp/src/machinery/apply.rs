@@ -174,7 +174,7 @@ fn check(schema: &Schema<'_>, config: &Value) -> Result<(), ApplyError> {
     }
     let metadata = &config["metadata"];
     let managed = &metadata["managedFields"];
-    if !managed.is_null() && managed.as_array().is_none_or(|list| !list.is_empty()) {
+    if !managed.is_null() {
         let why = "metadata.managedFields must be nil".to_owned();
         return Err(ApplyError::BadRequest(why));
     }

@@ -267,22 +267,26 @@ fn entries(map: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     map.and_then(Value::as_object).into_iter().flatten()
 }
 
+/// Warnings about finalizers that could be somebody else's, too.
+pub fn finalizer_warnings(metadata: &Value) -> Vec<String> {
+    let list = metadata["finalizers"].as_array().into_iter().flatten();
+    list.filter_map(Value::as_str)
+        .filter(|name| !name.contains('/') && !matches!(*name, "orphan" | "foregroundDeletion"))
+        .map(|name| {
+            format!(
+                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name including \
+                 a path (/) to avoid accidental conflicts with other finalizer writers"
+            )
+        })
+        .collect()
+}
+
 fn validate_finalizers(finalizers: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let list = finalizers.and_then(Value::as_array).into_iter().flatten();
     for finalizer in list.filter_map(Value::as_str) {
         let found = check_qualified_name(finalizer);
-        let unqualified = found.is_empty()
-            && !finalizer.contains('/')
-            && !matches!(finalizer, "orphan" | "foregroundDeletion");
         push_invalid(&mut errors, "metadata.finalizers", finalizer, found);
-        if unqualified {
-            errors.push(FieldError::invalid(
-                "metadata.finalizers",
-                finalizer,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            ));
-        }
     }
     errors
 }

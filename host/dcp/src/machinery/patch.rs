@@ -76,10 +76,22 @@ pub fn json_patch(object: &Value, body: &[u8]) -> Result<Value, PatchError> {
     let mut copied = 0;
     for operation in &patch.0 {
         check_growth(&result, operation, &mut copied)?;
+        if is_test_for_nothing(&result, operation) {
+            continue;
+        }
         let step = std::slice::from_ref(operation);
         json_patch::patch(&mut result, step).map_err(|error| wording(operation, &error.kind))?;
     }
     Ok(result)
+}
+
+/// A test that there is nothing, on a path that isn't there: kube-apiserver lets it pass, and
+/// clients (the finalizer helper of kube-rs) count on that.
+fn is_test_for_nothing(object: &Value, operation: &PatchOperation) -> bool {
+    let PatchOperation::Test(test) = operation else {
+        return false;
+    };
+    test.value.is_null() && object.pointer(test.path.as_str()).is_none()
 }
 
 /// Refuses what would make the object too deep or too large before it does.

@@ -127,7 +127,7 @@ pub fn table<'a>(
         .map(|object| {
             let cells: Vec<Value> = columns.iter().map(|c| (c.cell)(object)).collect();
             match include {
-                IncludeObject::None => json!({"cells": cells}),
+                IncludeObject::None => json!({"cells": cells, "object": null}),
                 IncludeObject::Metadata => {
                     json!({"cells": cells, "object": partial_object_metadata(object, version)})
                 }

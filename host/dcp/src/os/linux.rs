@@ -1,5 +1,8 @@
 //! Linux: pidfds, /proc, child subreaper.
 
+mod beside;
+mod mark;
+mod memory;
 mod ports;
 mod spawn;
 mod users;
@@ -19,6 +22,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::unix::pipe;
 
+pub(crate) use beside::{Leash, keep_vigil, settle, spawn_beside};
+pub(crate) use mark::{mark, mark_of};
 pub(crate) use ports::{ephemeral_ports, port_holder};
 pub(crate) use spawn::{Prepared, spawn};
 pub(crate) use users::{find_user, give_to, is_root, may_traverse};

@@ -2,13 +2,14 @@
 //! a process says that it can't.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncWrite, Empty};
 
-use super::{Entry, Identity, Spawn, Spawned, Urgency, User};
+use super::{Entry, Identity, Spawn, Spawned, Urgency, User, Vigil};
 
 /// One end of a pipe; there is none.
 pub(crate) type Pipe = Infallible;
@@ -54,6 +55,41 @@ impl Prepared {
 /// Starts a process.
 pub(crate) fn spawn(_: &Spawn, prepared: Prepared) -> io::Result<Spawned> {
     match prepared.0 {}
+}
+
+/// The way to tell a process that stands beside us to go; there is none.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    /// Who it is.
+    pub(crate) id: Identity,
+}
+
+impl Leash {
+    /// Tells it to go.
+    pub(crate) fn dismiss(&self) {}
+}
+
+/// Starts a process that stands beside us.
+pub(crate) fn spawn_beside(_: &Path, _: Vec<OsString>) -> io::Result<(Exit, Leash)> {
+    Err(unsupported())
+}
+
+/// What a process that stands beside another does first.
+pub(crate) fn settle(_: &std::ffi::CStr) {}
+
+/// Waits until a process has ended: not to be found out, so it counts as not ended.
+pub(crate) fn keep_vigil(_: Identity) -> Vigil {
+    Vigil::Dismissed
+}
+
+/// Marks this process and all that it will start.
+pub(crate) fn mark() -> Option<u64> {
+    None
+}
+
+/// The mark of a process.
+pub(crate) fn mark_of(_: u32) -> Option<u64> {
+    None
 }
 
 /// Waits until a process has ended.

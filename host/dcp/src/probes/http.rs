@@ -2,14 +2,21 @@
 
 use std::net::SocketAddr;
 
+use aspire_api::container::ProbeOutcome;
 use bytes::Bytes;
-use http_body_util::Empty;
-use hyper::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use super::connect;
+use crate::controllers::health::Attempt;
+
+/// So much of an answer is read.
+const BODY: usize = 10 << 10;
 
 /// Gets a path; the status is the expected one, or any from 200 to 399.
 pub(super) async fn get(
@@ -26,17 +33,8 @@ pub(super) async fn get(
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("{path}: {error}"))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(failed)?;
-    let exchange = sender.send_request(request);
-    tokio::pin!(exchange, connection);
-    let response = tokio::select! {
-        response = &mut exchange => response,
-        // The connection may end right after it has delivered the answer.
-        _ = &mut connection => exchange.await,
-    };
-    let status = response.map_err(failed)?.status().as_u16();
+    let response = exchange(stream, request, async |response| response.status().as_u16()).await;
+    let status = response.map_err(failed)?;
     let is_good = match expected {
         Some(expected) => status == expected,
         None => (200..400).contains(&status),
@@ -46,6 +44,117 @@ pub(super) async fn get(
     } else {
         Err(format!("HTTP {status} at {url}"))
     }
+}
+
+/// Sends a request and looks at the answer while the connection is kept going.
+async fn exchange<T>(
+    stream: TcpStream,
+    request: Request<Empty<Bytes>>,
+    look: impl AsyncFnOnce(Response<Incoming>) -> T,
+) -> hyper::Result<T> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        Ok(look(response).await)
+    };
+    tokio::pin!(answer, connection);
+    tokio::select! {
+        answer = &mut answer => answer,
+        // The connection may end right after it has delivered the answer.
+        _ = &mut connection => answer.await,
+    }
+}
+
+/// Gets a URL as DCP's probes do: 2xx is success, 3xx is unknown, everything else failure.
+pub(super) async fn get_url(url: &str, headers: &[(String, String)]) -> Attempt {
+    match try_url(url, headers).await {
+        Ok(attempt) => attempt,
+        Err(reason) => Err(reason).into(),
+    }
+}
+
+async fn try_url(url: &str, headers: &[(String, String)]) -> Result<Attempt, String> {
+    let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(format!("{url}: only http is served"));
+    }
+    let authority = uri.authority().ok_or_else(|| format!("{url}: no host"))?;
+    let port = authority.port_u16().unwrap_or(80);
+    let stream = dial(authority.host(), port).await?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::get(path)
+        .header(USER_AGENT, "aspire-host")
+        .header(CONNECTION, "close");
+    let named = |name: &str| {
+        headers
+            .iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name))
+    };
+    if !named("host") {
+        request = request.header(HOST, authority.as_str());
+    }
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| format!("{url}: {error}"))?;
+    let answer = exchange(stream, request, async |response| {
+        let status = response.status();
+        (status, beginning(response.into_body()).await)
+    });
+    let (status, body) = answer.await.map_err(|error| format!("{error} at {url}"))?;
+    let outcome = if status.is_success() {
+        ProbeOutcome::Success
+    } else if status.is_redirection() {
+        ProbeOutcome::Unknown
+    } else {
+        ProbeOutcome::Failure
+    };
+    let words = String::from_utf8_lossy(&body);
+    let words = words.lines().map(str::trim).find(|line| !line.is_empty());
+    let words: String = words.unwrap_or_default().chars().take(200).collect();
+    let status = status.as_u16();
+    let reason = match (outcome, words.is_empty()) {
+        (ProbeOutcome::Success, _) => String::new(),
+        (_, true) => format!("HTTP {status} at {url}"),
+        (_, false) => format!("HTTP {status} at {url}: {words}"),
+    };
+    Ok(Attempt { outcome, reason })
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
+    if host == "localhost" {
+        return connect(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let failed = |error: std::io::Error| format!("{host}:{port}: {error}");
+    let mut last = format!("{host} has no address");
+    for address in tokio::net::lookup_host((host, port))
+        .await
+        .map_err(failed)?
+    {
+        match connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(reason) => last = reason,
+        }
+    }
+    Err(last)
+}
+
+/// The first part of a body; what comes after it is nobody's business.
+async fn beginning(mut body: Incoming) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(data);
+        }
+        if bytes.len() >= BODY {
+            bytes.truncate(BODY);
+            break;
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -86,5 +195,45 @@ mod tests {
                 .unwrap_err()
                 .contains(" at http://")
         );
+    }
+
+    #[tokio::test]
+    async fn urls() {
+        async fn probe(answer: &'static [u8], headers: &[(String, String)]) -> Attempt {
+            let address = answering(answer).await;
+            let url = format!("http://localhost:{}/health", address.port());
+            let mut attempt = get_url(&url, headers).await;
+            attempt.reason = attempt.reason.replace(&url, "URL");
+            attempt
+        }
+        let good = probe(b"HTTP/1.1 204 No Content\r\n\r\n", &[]).await;
+        assert_eq!(good, Ok(()).into());
+        let moved = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n";
+        let moved = probe(moved, &[("X-Key".into(), "1".into())]).await;
+        assert_eq!(moved.outcome, ProbeOutcome::Unknown);
+        assert_eq!(moved.reason, "HTTP 302 at URL");
+        let bad = b"HTTP/1.1 503 Oh\r\nContent-Length: 9\r\n\r\n\nno db\nxx";
+        let bad = probe(bad, &[]).await;
+        assert_eq!(bad, Err("HTTP 503 at URL: no db".to_owned()).into());
+        let wrong = get_url("https://localhost:1/", &[]).await;
+        assert_eq!(wrong.reason, "https://localhost:1/: only http is served");
+    }
+
+    #[tokio::test]
+    async fn an_endless_body_is_not_read_to_its_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+        });
+        let attempt = get_url(&format!("http://127.0.0.1:{port}"), &[]).await;
+        assert_eq!(attempt, Ok(()).into());
+        // Hung up on, or this would write for ever.
+        server.await.unwrap();
     }
 }

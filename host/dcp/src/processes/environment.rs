@@ -17,6 +17,12 @@ pub(crate) fn inherited(
         .collect()
 }
 
+/// What a process must not inherit from whoever controls it, wherever it comes from: as in DCP.
+pub(crate) fn is_control(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"DEBUG_SESSION") || name.starts_with(b"DCP_")
+}
+
 /// The variables of a file: `NAME=VALUE` a line, `#` comments, optional `export` and quotes.
 pub(crate) fn parse_file(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut variables = Vec::new();
@@ -88,6 +94,18 @@ mod tests {
             inherited(given.into_iter()).into_iter().collect::<Vec<_>>(),
             [pair("PATH")]
         );
+    }
+
+    #[test]
+    fn what_controls_is_kept_away() {
+        for (name, expected) in [
+            ("DEBUG_SESSION_TOKEN", true),
+            ("DCP_SECURE_TOKEN", true),
+            ("DCP", false),
+            ("MY_DCP_X", false),
+        ] {
+            assert_eq!(is_control(OsStr::new(name)), expected, "{name}");
+        }
     }
 
     #[test]

@@ -32,10 +32,12 @@ fn private_folder(path: &Path, user: Option<&User>) -> std::io::Result<()> {
     user.map_or(Ok(()), |user| os::give_to(path, user))
 }
 
-/// Makes the folders that a process is promised.
+/// Makes the folders that a process is promised. `first`: the name of the object that it began
+/// with, whose data it goes on with.
 pub(super) fn make_folders(
     context: &Context,
     key: &ObjectKey,
+    first: &str,
     aspire: &Aspire,
     user: Option<&User>,
 ) -> Result<(), String> {
@@ -45,7 +47,7 @@ pub(super) fn make_folders(
     if files.exists() {
         fs::remove_dir_all(&files).map_err(|error| format!("{}: {error}", files.display()))?;
     }
-    let data = base.join("data").join(&key.name);
+    let data = base.join("data").join(first);
     let folders = [
         (&files, !aspire.files.is_empty()),
         (&data, !aspire.data_folders.is_empty()),

@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::ObjectKey;
-use aspire_api::aspire::{Aspire, Prepare, WorkloadEndpoint};
-use aspire_api::executable::Executable;
-use aspire_api::service::Protocol;
+use aspire_api::aspire::{Aspire, Prepare};
+use aspire_api::executable::{AmbientBehavior, EnvVar, Executable};
+use aspire_api::service::{self, Protocol};
+use aspire_api::{Kind, Object, ObjectKey};
 use tokio::sync::watch;
 
-use super::environment::{find_program, parse_file};
+use super::environment::{find_program, is_control, parse_file};
 use super::files::{make_folders, remove_files, write_files};
 use super::run::run;
 use super::tree::Tree;
@@ -53,6 +53,8 @@ struct Ready {
     addresses: BTreeMap<String, SocketAddr>,
     serving: BTreeMap<String, u16>,
     ask: Urgency,
+    given: Vec<EnvVar>,
+    args: Vec<String>,
 }
 
 /// Launches a process and stays with it to its end.
@@ -62,10 +64,7 @@ pub(crate) async fn launch(
     mut cancel: watch::Receiver<bool>,
     slot: Slot,
 ) {
-    let key = ObjectKey::new(
-        aspire_api::Kind::Executable,
-        executable.metadata.name.clone(),
-    );
+    let key = ObjectKey::new(Kind::Executable, executable.metadata.name.clone());
     let log = context.log(&key);
     let failed = |message: String| {
         let message = context.redactor.text(&message);
@@ -117,6 +116,8 @@ pub(crate) async fn launch(
             at,
             pid,
             addresses: ready.addresses,
+            env: ready.given,
+            args: ready.args,
         }),
     );
     let code = spawned.exit.wait().await;
@@ -151,34 +152,38 @@ async fn prepare(
     let ask = Urgency::named(signal)
         .ok_or_else(|| format!("stop signal `{signal}` is none of SIGTERM, SIGINT and SIGQUIT"))?;
     let folder = working_folder(context, spec.working_directory.as_deref())?;
-    let (serving, addresses, reserved) = take_ports(context, key, &aspire.endpoints).await?;
+    let (serving, addresses, reserved) = take_ports(context, key, executable).await?;
     let waiting = |service: &str| {
         let note = format!("waiting for the port of {service}");
         context.tell(key, Report::Progress(Stage::Starting, note));
     };
     let scope = context.scope(&key.name, Viewpoint::Machine, serving.clone(), &waiting);
 
-    let mut env = context.config.environment.clone();
+    let ambient = spec.ambient_environment.clone().unwrap_or_default();
+    let mut env = match ambient.behavior {
+        AmbientBehavior::Inherit => context.config.environment.clone(),
+        AmbientBehavior::DoNotInherit => BTreeMap::new(),
+    };
     if let Some(user) = &user {
         env.insert("HOME".into(), user.home.clone().into());
         env.insert("USER".into(), user.name.clone().into());
         env.insert("LOGNAME".into(), user.name.clone().into());
     }
+    let mut given: BTreeMap<String, String> = BTreeMap::new();
     for file in &spec.env_files {
         let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-        let variables = parse_file(&text).map_err(|error| format!("{file}: {error}"))?;
-        env.extend(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
+        given.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
     }
     for variable in &spec.env {
-        env.insert(
-            variable.name.clone().into(),
-            scope.resolve(&variable.value).await?.into(),
-        );
+        given.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
+    given.retain(|name, _| !is_control(name.as_ref()));
+    env.retain(|name, _| !is_control(name));
+    env.extend(
+        given
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     let marks = [
         (identity::RUN_VARIABLE, context.config.run.clone()),
         (identity::OBJECT_VARIABLE, key.to_string()),
@@ -190,7 +195,10 @@ async fn prepare(
             .map(|(name, value)| (name.into(), value.into())),
     );
 
-    let path = env.get(std::ffi::OsStr::new("PATH")).cloned();
+    // One that inherits nothing is found all the same.
+    let name = std::ffi::OsStr::new("PATH");
+    let path = env.get(name).or(context.config.environment.get(name));
+    let path = path.cloned();
     let find = |name: &str| find_program(name, &folder, path.as_deref());
     let missing = |name: &str| match aspire.requires.get(name) {
         Some(hint) if !hint.is_empty() => format!("program `{name}` is missing: {hint}"),
@@ -200,7 +208,13 @@ async fn prepare(
     if let Some(name) = aspire.requires.keys().find(|name| find(name).is_none()) {
         return Err(missing(name));
     }
-    make_folders(context, key, aspire, user.as_ref())?;
+    make_folders(
+        context,
+        key,
+        executable.metadata.first(),
+        aspire,
+        user.as_ref(),
+    )?;
     write_files(&scope, aspire, user.as_ref()).await?;
 
     let env: Vec<_> = env.into_iter().collect();
@@ -248,7 +262,14 @@ async fn prepare(
     let name = scope.resolve(&spec.executable_path).await?;
     let args = scope.resolve_all(&spec.args).await?;
     let program = find(&name).ok_or_else(|| missing(&name))?;
+    let masked = |text: &String| context.redactor.text(text);
+    let given = given.iter().map(|(name, value)| EnvVar {
+        name: name.clone(),
+        value: masked(value),
+    });
     Ok(Ready {
+        given: given.collect(),
+        args: args.iter().map(masked).collect(),
         spawn: spawn(program, name, args, false),
         reserved,
         addresses,
@@ -284,16 +305,24 @@ type Ports = (
 async fn take_ports(
     context: &Context,
     key: &ObjectKey,
-    endpoints: &[WorkloadEndpoint],
+    executable: &Executable,
 ) -> Result<Ports, String> {
     let (mut serving, mut addresses, mut reserved) = Ports::default();
-    for endpoint in endpoints {
-        let udp = endpoint.protocol == Protocol::Udp;
+    let producers = service::producers(&executable.metadata).unwrap_or_default();
+    let endpoints = service::endpoints(&executable.metadata, executable.spec.aspire.as_ref());
+    for mut endpoint in endpoints {
         let wait = format!("waiting for the port of {}", endpoint.service);
         if context.book.view(&endpoint.service).port.is_none() {
             context.tell(key, Report::Progress(Stage::Starting, wait));
         }
         let view = context.book.allocated(&endpoint.service).await?;
+        let produced = producers
+            .iter()
+            .find(|producer| producer.service_name == endpoint.service);
+        if produced.is_some() {
+            endpoint.protocol = protocol_of(context, &endpoint.service);
+        }
+        let udp = endpoint.protocol == Protocol::Udp;
         let fixed = endpoint
             .target_port
             .or(view.port.filter(|_| view.proxyless));
@@ -309,11 +338,21 @@ async fn take_ports(
             })?,
         };
         serving.insert(endpoint.service.clone(), reservation.port);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reservation.port));
-        addresses.insert(endpoint.name.clone(), address);
+        let ip = produced.and_then(|producer| producer.address.as_deref()?.parse().ok());
+        let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        addresses.insert(endpoint.name.clone(), SocketAddr::new(ip, reservation.port));
         reserved.push(reservation);
     }
     Ok((serving, addresses, reserved))
+}
+
+/// What a service relays.
+fn protocol_of(context: &Context, service: &str) -> Protocol {
+    let key = ObjectKey::new(Kind::Service, service);
+    match context.store.get(&key).ok().as_deref() {
+        Some(Object::Service(service)) => service.spec.protocol,
+        _ => Protocol::Tcp,
+    }
 }
 
 async fn is_done(scope: &Scope<'_>, folder: &Path, prepare: &Prepare) -> Result<bool, String> {

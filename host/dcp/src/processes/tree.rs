@@ -3,7 +3,7 @@
 //!
 //! Whoever forks twice, starts a session of its own and forgets its environment still writes into
 //! our pipes. Whoever closes those, too, has at least come to us as an orphan, and is ended with
-//! the run.
+//! the run; and after our death it is known by the mark that it inherited (`os::mark`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -71,6 +71,18 @@ impl Snapshot {
         self.entries
             .iter()
             .filter(writes)
+            .map(|entry| entry.id)
+            .collect()
+    }
+
+    /// Processes that inherited a host's own mark; looked up now.
+    pub(crate) fn inheriting(&self, hosts: &[u64]) -> Vec<Identity> {
+        if hosts.is_empty() {
+            return Vec::new();
+        }
+        let alive = self.entries.iter().filter(|entry| !entry.zombie);
+        alive
+            .filter(|entry| os::mark_of(entry.id.pid).is_some_and(|mark| hosts.contains(&mark)))
             .map(|entry| entry.id)
             .collect()
     }

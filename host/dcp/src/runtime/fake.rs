@@ -29,6 +29,8 @@ pub struct FakeContainer {
     pub exit_code: Option<i32>,
     /// What it said.
     pub output: Vec<(OutputStream, Bytes)>,
+    /// What its own check found and said.
+    pub health: Option<(String, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -136,6 +138,16 @@ impl FakeEngine {
         });
     }
 
+    /// A container's own check finds something.
+    pub fn check(&self, id: &str, status: &str, output: &str) {
+        self.change(|state| {
+            if let Some(container) = state.containers.get_mut(id) {
+                container.health = Some((status.to_owned(), output.to_owned()));
+                state.event(id, "health_status", None);
+            }
+        });
+    }
+
     /// Somebody else removes a container.
     pub fn vanish(&self, id: &str) {
         self.change(|state| {
@@ -177,6 +189,7 @@ impl FakeEngine {
             state: "running",
             exit_code: None,
             output: Vec::new(),
+            health: None,
         };
         self.change(|state| state.containers.insert(id.to_owned(), container));
     }
@@ -343,6 +356,7 @@ impl ContainerEngine for FakeEngine {
                 state: "created",
                 exit_code: None,
                 output: Vec::new(),
+                health: None,
             };
             state.containers.insert(id.clone(), container);
             Ok(id)
@@ -379,6 +393,7 @@ impl ContainerEngine for FakeEngine {
                     .collect(),
                 ports: ports.collect(),
                 labels: found.request.labels.clone(),
+                health: found.health.clone(),
             })
         })
     }

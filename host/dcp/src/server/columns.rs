@@ -171,7 +171,8 @@ fn condition(kind: &'static str, description: &'static str) -> Column<'static> {
 fn age() -> Column<'static> {
     Column {
         name: "Age",
-        kind: "string",
+        // As custom resources have it: a date, of which the age is shown.
+        kind: "date",
         format: "",
         description: "Time since it was created.",
         priority: 0,

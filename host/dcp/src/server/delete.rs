@@ -10,6 +10,7 @@ use super::list::Selection;
 use super::route::{Call, resource};
 use super::{Api, answer};
 use crate::clock::Timestamp;
+use crate::machinery::field_error::FieldError;
 use crate::machinery::negotiate::negotiate;
 use crate::machinery::options::{invalid_options, validate_dry_run};
 use crate::machinery::status::Status;
@@ -48,7 +49,19 @@ impl Options {
             .into_iter()
             .chain(in_body)
             .collect();
-        let errors = validate_dry_run(&dry_run);
+        let mut errors = validate_dry_run(&dry_run);
+        let in_body = body["propagationPolicy"].as_str();
+        let policy = in_body.or_else(|| call.query.get("propagationPolicy"));
+        if let Some(policy) = policy
+            && !matches!(policy, "" | "Foreground" | "Background" | "Orphan")
+        {
+            let known = ["Foreground", "Background", "Orphan", "nil"];
+            errors.push(FieldError::not_supported(
+                "propagationPolicy",
+                policy,
+                &known,
+            ));
+        }
         if !errors.is_empty() {
             return Err(invalid_options("DeleteOptions", &errors));
         }

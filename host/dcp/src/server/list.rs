@@ -121,6 +121,10 @@ pub(super) fn collection(api: &Api, call: &Call, kind: Kind) -> Result<Response,
     if options.watch {
         return watch::of_kind(api, call, kind, &options, selection, negotiated);
     }
+    if !options.continue_token.is_empty() && !matches!(options.resource_version, "" | "0") {
+        let message = "specifying resource version is not allowed when using continue";
+        return Err(Status::bad_request(message));
+    }
     let token = match options.continue_token {
         "" => None,
         text => Some(ContinueToken::decode(text)?),
@@ -132,10 +136,8 @@ pub(super) fn collection(api: &Api, call: &Call, kind: Kind) -> Result<Response,
         .filter(|object| object.kind() == kind && selection.matches(object))
         .map(|object| (object.metadata().name.clone(), object));
     let page = page(matching, revision, limit, token.as_ref());
-    let mut metadata = json!({"resourceVersion": revision.to_string()});
-    if let Some(next) = page.next {
-        metadata["continue"] = json!(next);
-    }
+    let next = page.next.unwrap_or_default();
+    let mut metadata = json!({"resourceVersion": revision.to_string(), "continue": next});
     if let Some(remaining) = page.remaining.filter(|_| selection.is_empty()) {
         metadata["remainingItemCount"] = json!(remaining);
     }

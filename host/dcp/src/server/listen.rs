@@ -95,7 +95,7 @@ pub(super) async fn listen(api: &Api, config: ListenConfig) -> Result<Listening,
     let router = api
         .router()
         .layer(middleware::from_fn(move |request: Request, next: Next| {
-            let checked = guard.check(request.method(), request.uri(), request.headers());
+            let checked = guard.check(request.headers());
             async move {
                 match checked {
                     Ok(()) => next.run(request).await,

@@ -15,7 +15,9 @@ use super::{Api, answer, columns};
 use crate::clock::Timestamp;
 use crate::machinery::apply::{Writer, apply, track_update};
 use crate::machinery::field_error::{FieldError, FieldErrorKind};
-use crate::machinery::names::{generate_name, validate_metadata, validate_metadata_update};
+use crate::machinery::names::{
+    finalizer_warnings, generate_name, validate_metadata, validate_metadata_update,
+};
 use crate::machinery::negotiate::negotiate;
 use crate::machinery::options::FieldValidation;
 use crate::machinery::patch::{PATCH_MEDIA_TYPES, json_patch, merge_patch};
@@ -100,25 +102,42 @@ fn yaml(body: &[u8]) -> Result<Value, Status> {
         .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))
 }
 
-/// What the body says it is has to be what the path says; where it says nothing, that is filled in.
-fn check_kind(kind: Kind, object: &mut Value) -> Result<(), Status> {
+/// What the body says it is has to be what the path says.
+fn check_kind(kind: Kind, object: &Value) -> Result<(), Status> {
     if !object.is_object() {
         return Err(Status::bad_request("the body is no JSON object"));
     }
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let (given, version) = (text("kind"), text("apiVersion"));
+    if given.is_empty() || version.is_empty() {
+        let (field, expected) = if given.is_empty() {
+            ("Kind", kind.name())
+        } else {
+            ("apiVersion", VERSION)
+        };
+        let body = object.to_string();
+        let begin: String = body.chars().take(48).collect();
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object '{field}' is missing \
+             in '{body}' ({begin} ...), expected {expected}",
+            kind.name()
+        )));
+    }
     let expected = api_version();
-    for (field, expected) in [("kind", kind.name()), ("apiVersion", &*expected)] {
-        match object[field].as_str() {
-            Some(given) if given == expected => {}
-            Some("") | None if object[field].is_null() || object[field] == "" => {
-                object[field] = json!(expected);
-            }
-            given => {
-                let given = given.unwrap_or("not text");
-                return Err(Status::bad_request(format!(
-                    "the {field} in the data ({given}) does not match the expected {field} ({expected})"
-                )));
-            }
-        }
+    if version != expected {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
+        )));
+    }
+    if given != kind.name() {
+        let words = format!("must be {}", kind.name());
+        let error = FieldError::invalid("kind", given, words);
+        let of = GroupKind {
+            group: GROUP,
+            kind: given,
+        };
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        return Err(Status::invalid(of, name, &[error]));
     }
     Ok(())
 }
@@ -165,11 +184,10 @@ fn decode(
         let field = FieldError::new(error.field, FieldErrorKind::Invalid, value, error.message);
         invalid(kind, name, &[field])
     })?;
-    let warnings = if options.validation == FieldValidation::Warn {
-        strict
-    } else {
-        Vec::new()
-    };
+    let mut warnings = finalizer_warnings(&object["metadata"]);
+    if options.validation == FieldValidation::Warn {
+        warnings.extend(strict);
+    }
     Ok((read, warnings))
 }
 
@@ -204,7 +222,7 @@ pub(super) fn create(api: &Api, call: &Call, kind: Kind) -> Result<Response, Sta
     let agent = call.header(header::USER_AGENT);
     let options = WriteOptions::read(&call.query, "CreateOptions", false, agent)?;
     let (mut object, duplicates) = body(call)?;
-    check_kind(kind, &mut object)?;
+    check_kind(kind, &object)?;
     let prefix = object["metadata"]["generateName"]
         .as_str()
         .unwrap_or_default()
@@ -254,7 +272,7 @@ fn create_object(
         subresource: "",
         now: &text,
     };
-    let written = bare(&object);
+    let written = object.write();
     let owned = api
         .schemas
         .with(kind, |schema| track_update(schema, None, &written, &writer));
@@ -262,11 +280,6 @@ fn create_object(
     let name = object.metadata().name.clone();
     let created = commit(api, options.dry_run, |core| core.create(object, uid(), now));
     created.map_err(|error| refused(kind, &name, error, &written))
-}
-
-/// The wire form without a status that says nothing.
-fn bare(object: &Object) -> Value {
-    object.write()
 }
 
 /// Takes the ownership that was worked out over the wire form.
@@ -290,8 +303,8 @@ pub(super) fn replace(
     negotiate(call.accept(), false)?;
     let agent = call.header(header::USER_AGENT);
     let options = WriteOptions::read(&call.query, "UpdateOptions", false, agent)?;
-    let (mut object, duplicates) = body(call)?;
-    check_kind(kind, &mut object)?;
+    let (object, duplicates) = body(call)?;
+    check_kind(kind, &object)?;
     let given = object["metadata"]["name"].as_str().unwrap_or_default();
     if given != name {
         return Err(Status::bad_request(format!(
@@ -299,6 +312,12 @@ pub(super) fn replace(
         )));
     }
     let live = live(api, kind, name)?;
+    let pinned = object["metadata"]["resourceVersion"].as_str();
+    if pinned.unwrap_or_default().is_empty() {
+        let words = "must be specified for an update";
+        let error = FieldError::invalid("metadata.resourceVersion", 0, words);
+        return Err(invalid(kind, name, &[error]));
+    }
     let (written, warnings) =
         write_over(api, kind, &live, object, subresource, &options, &duplicates)?;
     answered(call, kind, &written, 200, &warnings)
@@ -443,16 +462,7 @@ fn applied(
     if !config.is_object() {
         return Err(Status::bad_request("the body is no object"));
     }
-    let said = [&config["kind"], &config["apiVersion"]];
-    if said
-        .iter()
-        .any(|text| text.as_str().is_none_or(str::is_empty))
-    {
-        return Err(Status::bad_request(
-            "the configuration names no kind or no apiVersion",
-        ));
-    }
-    check_kind(kind, &mut config)?;
+    check_kind(kind, &config)?;
     match config["metadata"]["name"].as_str() {
         None | Some("") => config["metadata"]["name"] = json!(name),
         Some(given) if given == name => {}

@@ -47,6 +47,8 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Core {
     revision: u64,
+    /// The revision that it began with.
+    first: u64,
     objects: BTreeMap<ObjectKey, Arc<Object>>,
     history: VecDeque<Event>,
     capacity: usize,
@@ -54,10 +56,11 @@ pub struct Core {
 }
 
 impl Core {
-    /// Empty, keeping this many events.
-    pub fn new(capacity: usize) -> Self {
+    /// Empty at a revision, keeping this many events.
+    pub fn new(capacity: usize, first: u64) -> Self {
         Self {
-            revision: 0,
+            revision: first,
+            first,
             objects: BTreeMap::new(),
             history: VecDeque::new(),
             capacity,
@@ -106,11 +109,12 @@ impl Core {
         Ok(objects.into_values().collect())
     }
 
-    /// Events with a higher number than this one.
+    /// Events with a higher number than this one; 0: from the beginning.
     ///
     /// # Errors
     /// Some of them were forgotten already.
     pub fn events_after(&self, revision: u64) -> Result<Vec<Event>, Gone> {
+        let revision = if revision == 0 { self.first } else { revision };
         let oldest = self
             .history
             .front()

@@ -136,7 +136,7 @@ fn finalizers_delay_the_end_and_deletes_take_a_revision() {
 
 #[test]
 fn a_slow_reader_is_told_and_others_go_on() {
-    let store = Arc::new(Store::new(4));
+    let store = Arc::new(Store::new(4, 0));
     let mut slow = store.watch(0);
     let mut quick = store.watch(0);
     for number in 0..10 {

@@ -76,12 +76,31 @@ impl Lowerer<'_> {
             self.row(name, "start", Grade::Adapted, reason);
         }
         let ends = is_manual || self.ending.contains(name);
-        let restart = match self.model.text(name, "restart").as_deref() {
-            Some(restart @ ("no" | "on-failure" | "always")) => restart.to_owned(),
+        let restart = self.model.text(name, "restart").unwrap_or_default();
+        let (policy, maximum) = match restart.split_once(':') {
+            Some((policy, maximum)) => (policy, Some(maximum)),
+            None => (&*restart, None),
+        };
+        let restart = match (policy, maximum) {
+            ("on-failure", Some(maximum)) => {
+                let reason = "counted from the start of the container, not in a row";
+                self.row(name, "restart", Grade::Adapted, reason);
+                format!("on-failure:{maximum}")
+            }
+            ("always", Some(_)) => {
+                let reason = "Compose has no maximum for `always`";
+                self.row(name, "restart", Grade::Weakened, reason);
+                "always".to_owned()
+            }
+            ("no" | "on-failure" | "always", _) => policy.to_owned(),
             _ if ends => "no".into(),
             _ => "unless-stopped".into(),
         };
         service.properties.insert("restart".into(), restart.into());
+        if self.model.text(name, "liveness").as_deref() == Some("yes") {
+            let reason = "Compose shows what is unhealthy and does not start it again";
+            self.row(name, "liveness", Grade::Dropped, reason);
+        }
         if let Some(grace) = self.model.number(name, "stop-grace") {
             // Engines count in seconds, and 1.29 fails on a fraction.
             let seconds = grace.max(0) / 1_000 + i64::from(grace % 1_000 > 0);

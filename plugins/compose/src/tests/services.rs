@@ -105,6 +105,33 @@ fn all_settings() {
 }
 
 #[test]
+fn starting_again() {
+    let text = composed(|edits| {
+        edits
+            .container("web", "container")
+            .image("nginx:1")
+            .liveness("yes")
+            .restart("on-failure:5");
+        edits
+            .container("worker", "container")
+            .image("worker:1")
+            .restart("always:5");
+    });
+    assert_snapshot!(text, @r#"
+    services:
+      web:
+        image: "nginx:1"
+        restart: "on-failure:5"
+      worker:
+        image: "worker:1"
+        restart: always
+    web.liveness dropped: Compose shows what is unhealthy and does not start it again
+    web.restart adapted: counted from the start of the container, not in a row
+    worker.restart weakened: Compose has no maximum for `always`
+    "#);
+}
+
+#[test]
 fn storage() {
     let text = composed(|edits| {
         edits

@@ -3,6 +3,7 @@
 //!
 //! Nearly all of the unsafe code of the control plane; the rest hands a pidfd to tokio.
 
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
@@ -11,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::ptr;
+use std::sync::MutexGuard;
 
 use rustix::fs::fstat;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -53,11 +55,42 @@ pub(crate) fn spawn(request: &Spawn, prepared: Prepared) -> io::Result<Spawned> 
     let (stderr, child_stderr) = prepared.stderr;
     let (child_stdin, stdin) = prepared.stdin.unzip();
     // Held until the child is known, so that the reaper of orphans can't take it for one.
-    let mut known = tracked();
+    let known = tracked();
     let number = match &request.user {
-        None => plain(request, child_stdin.as_ref(), &child_stdout, &child_stderr)?,
+        None => plain(
+            request,
+            child_stdin.as_ref(),
+            &child_stdout,
+            &child_stderr,
+            &[],
+        )?,
         Some(user) => as_user(request, user, child_stdin, child_stdout, child_stderr)?,
     };
+    let (id, exit) = child(number, known)?;
+    Ok(Spawned {
+        id,
+        exit,
+        stdin,
+        stdout,
+        stderr,
+        pipes,
+    })
+}
+
+/// Starts a process with the same output for both streams and some signals blocked.
+pub(super) fn spawn_plain(
+    request: &Spawn,
+    stdin: &OwnedFd,
+    output: &OwnedFd,
+    blocked: &[libc::c_int],
+) -> io::Result<(Identity, Exit)> {
+    let known = tracked();
+    let number = plain(request, Some(stdin), output, output, blocked)?;
+    child(number, known)
+}
+
+/// A child that was just started, while nobody else could take it for an orphan.
+fn child(number: u32, mut known: MutexGuard<'_, BTreeSet<u32>>) -> io::Result<(Identity, Exit)> {
     known.insert(number);
     drop(known);
     let failed = || io::Error::other("the process vanished while it was started");
@@ -67,21 +100,12 @@ pub(crate) fn spawn(request: &Spawn, prepared: Prepared) -> io::Result<Spawned> 
         pid: number,
         start: entry(number).ok_or_else(failed)?.id.start,
     };
-    Ok(Spawned {
-        id,
-        exit: Exit {
-            fd,
-            tracked: Tracked(Some(number)),
-        },
-        stdin,
-        stdout,
-        stderr,
-        pipes,
-    })
+    let tracked = Tracked(Some(number));
+    Ok((id, Exit { fd, tracked }))
 }
 
 /// A pipe whose ends are never 0, 1 or 2, even when we were started without those.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     let high = |fd: OwnedFd| -> io::Result<OwnedFd> {
         if fd.as_raw_fd() > 2 {
@@ -140,6 +164,7 @@ fn plain(
     stdin: Option<&OwnedFd>,
     stdout: &OwnedFd,
     stderr: &OwnedFd,
+    blocked: &[libc::c_int],
 ) -> io::Result<u32> {
     let program = text(request.program.as_os_str())?;
     let directory = text(request.directory.as_os_str())?;
@@ -191,10 +216,14 @@ fn plain(
     unsafe {
         let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(signals.as_mut_ptr());
+        for signal in blocked {
+            libc::sigaddset(signals.as_mut_ptr(), *signal);
+        }
         check(libc::posix_spawnattr_setsigmask(
             &raw mut attributes.0,
             signals.as_ptr(),
         ))?;
+        libc::sigemptyset(signals.as_mut_ptr());
         libc::sigaddset(signals.as_mut_ptr(), libc::SIGPIPE);
         check(libc::posix_spawnattr_setsigdefault(
             &raw mut attributes.0,

@@ -17,9 +17,19 @@ use super::DockerEngine;
 use crate::runtime::{EngineError, EngineEvent, Leftover};
 
 /// Commands run in a container make events, too, many of them.
-const ACTIONS: [&str; 11] = [
-    "create", "start", "die", "destroy", "pause", "unpause", "stop", "kill", "oom", "restart",
+const ACTIONS: [&str; 12] = [
+    "create",
+    "start",
+    "die",
+    "destroy",
+    "pause",
+    "unpause",
+    "stop",
+    "kill",
+    "oom",
+    "restart",
     "rename",
+    "health_status",
 ];
 
 impl DockerEngine {
@@ -132,6 +142,8 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
         // podman's words
         "died" => "die".to_owned(),
         "remove" => "destroy".to_owned(),
+        // docker's goes on with the result
+        action if action.starts_with("health_status") => "health_status".to_owned(),
         action => action.to_owned(),
     };
     if !ACTIONS.contains(&&*action) {

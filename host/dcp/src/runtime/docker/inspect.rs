@@ -27,6 +27,35 @@ struct State {
     error: Option<String>,
     #[serde(rename = "OOMKilled")]
     out_of_memory: Option<bool>,
+    // podman's older name comes second
+    #[serde(alias = "Healthcheck")]
+    health: Option<Health>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: Option<String>,
+    log: Option<Vec<Check>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    output: Option<String>,
+}
+
+impl Health {
+    fn read(self) -> Option<(String, String)> {
+        let status = self
+            .status
+            .filter(|status| !matches!(&**status, "" | "none"))?;
+        let last = self.log.unwrap_or_default().pop();
+        Some((
+            status,
+            last.and_then(|last| last.output).unwrap_or_default(),
+        ))
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,6 +110,7 @@ fn inspection(container: Container) -> Inspection {
         (networks.unwrap_or_default(), ports.unwrap_or_default())
     });
     Inspection {
+        health: container.state.health.and_then(Health::read),
         id: container.id,
         name: container.name.trim_start_matches('/').to_owned(),
         state: state.to_owned(),
