@@ -111,7 +111,8 @@ pub(crate) async fn until(running: &Running, args: &WaitArgs) -> Result<Waited> 
     loop {
         let change = tokio::select! {
             change = changes.recv() => change.unwrap_or(Change::Over),
-            () = tokio::time::sleep_until(end) => {
+            // Whoever waits no time at all asks how it is now.
+            () = tokio::time::sleep_until(end), if listed => {
                 let workloads = Workloads::of(objects.into_values().collect());
                 return Ok(Waited::TooLate(workloads));
             }

@@ -112,7 +112,6 @@ fn action(old: &Object, new: &Object, because: &[Difference]) -> Action {
         let only_start = because.iter().all(|difference| {
             difference.field == "spec.start" && difference.new == Some(json!(true))
                 || difference.field.starts_with("metadata.")
-                || difference.field == "spec.aspire.origin"
         });
         return if only_start {
             Action::Change
@@ -143,6 +142,10 @@ fn wish(object: &Object) -> Json {
     let mut spec = whole["spec"].take();
     if let Some(fields) = spec.as_object_mut() {
         fields.remove("stop");
+        // A line that moved is no other wish.
+        if let Some(aspire) = fields.get_mut("aspire").and_then(Json::as_object_mut) {
+            aspire.remove("origin");
+        }
         // What is left out is asked for.
         fields.entry("start").or_insert(json!(true));
         // By name, so that a difference has one.
@@ -242,6 +245,7 @@ mod tests {
             e.metadata.finalizers = vec!["ours".into()];
             e.status.state = ExecutableState::Running;
             e.spec.stop = true;
+            e.spec.aspire.as_mut().unwrap().origin = Some("aspire.toml:7".into());
         });
         assert_eq!(shown(&[running], &[process("api", |_| {})]), [""; 0]);
     }

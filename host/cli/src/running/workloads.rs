@@ -134,7 +134,7 @@ impl Workload {
                     },
                     wanted_env: it.spec.env,
                     env: it.status.effective_env,
-                        mounts: aspire
+                    mounts: aspire
                         .data_folders
                         .iter()
                         .map(|key| format!("data folder `{key}`"))
