@@ -226,4 +226,24 @@ mod tests {
         let expected = samples::process("api", |e| e.spec.args = vec!["--fast".into()]);
         assert_eq!(fresh(object), expected);
     }
+
+    #[tokio::test]
+    async fn what_is_replaced_is_another_object_of_the_same_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = aspire_dcp::server::Api::alone(folder.path().join("logs")).unwrap();
+        let plane = Plane::new(api.kube_client());
+        let old = samples::process("api", |e| e.spec.stop = true);
+        let old = plane.create(&old).await.unwrap();
+        replace(&plane, &old.key()).await.unwrap();
+        let new = plane.get(&old.key()).await.unwrap().unwrap();
+        assert_ne!(new.metadata().uid, old.metadata().uid);
+        let Object::Executable(executable) = new else {
+            panic!("another kind");
+        };
+        assert!(executable.spec.start && !executable.spec.stop);
+        // Nobody is there to be replaced.
+        let nobody = ObjectKey::new(aspire_api::Kind::Executable, "nobody");
+        let error = replace(&plane, &nobody).await.unwrap_err();
+        assert!(error.to_string().contains("`nobody` is gone"), "{error}");
+    }
 }
