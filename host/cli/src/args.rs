@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Compiles and runs application topologies; everything it knows about Redis, Postgres or Compose
 /// comes from WebAssembly plugins.
 #[derive(Debug, Parser)]
-#[command(name = "aspire-host", version, about, disable_help_subcommand = true)]
+#[command(name = "aspire-host", version, disable_help_subcommand = true)]
 #[command(
     after_help = "Without a command, `run` is meant.\nExit codes: 0 fine, 1 errors in the app, \
     2 usage, 3 environment, 4 plugin, 130 interrupted."

@@ -19,6 +19,7 @@ mod service;
 mod services;
 #[cfg(test)]
 mod simulation;
+mod succession;
 pub(crate) mod workload;
 mod workloads;
 
@@ -43,7 +44,7 @@ pub(crate) const FINALIZER: &str = "aspire-host.dev/control-plane";
 /// A workload that didn't do what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The object.
+    /// The object; where it was started again, the one that it began with.
     pub key: ObjectKey,
     /// The resource that it was lowered from.
     pub resource: String,

@@ -52,7 +52,7 @@ impl Phase {
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// Its object's name.
+    /// The name of its object, or of the one that it began with.
     pub(crate) name: String,
     /// The resource that it was lowered from.
     pub(crate) resource: String,
@@ -105,12 +105,19 @@ pub(crate) struct View {
 impl View {
     /// Takes an object's present form; the row, when something that the user sees has changed.
     pub(crate) fn apply(&mut self, object: &Object) -> Option<&Row> {
+        if is_replaced(object) {
+            // The row goes on with the object that took its place.
+            return None;
+        }
         let mut row = match object {
             Object::Container(container) => {
                 let status = &container.status;
                 let aspire = container.spec.aspire.clone().unwrap_or_default();
                 Row {
-                    phase: container_phase(status.state),
+                    phase: match status.restart_timestamp {
+                        Some(_) => Phase::Starting,
+                        None => container_phase(status.state),
+                    },
                     health: status.health_status.filter(|_| !aspire.probes.is_empty()),
                     waiting_for: status.waiting_for.clone(),
                     message: message(
@@ -133,7 +140,10 @@ impl View {
                 let status = &executable.status;
                 let aspire = executable.spec.aspire.clone().unwrap_or_default();
                 Row {
-                    phase: process_phase(status.state),
+                    phase: match status.restart_timestamp {
+                        Some(_) => Phase::Starting,
+                        None => process_phase(status.state),
+                    },
                     health: status.health_status.filter(|_| !aspire.probes.is_empty()),
                     waiting_for: status.waiting_for.clone(),
                     message: message(
@@ -165,14 +175,15 @@ impl View {
             _ => return None,
         };
         row.waiting_for.retain(|wait| is_shown(wait));
-        let key = object.key();
-        let uid = &object.metadata().uid;
-        if self.uids.get(&key).is_some_and(|known| known != uid) {
+        // One that was started again is still the same to the user.
+        let key = ObjectKey::new(object.kind(), object.metadata().first());
+        let (own, uid) = (object.key(), &object.metadata().uid);
+        if self.uids.get(&own).is_some_and(|known| known != uid) {
             // Another one under the same name: what befell the first is not its fault.
             self.marks.remove(&key);
             self.told.remove(&key);
         }
-        self.uids.insert(key.clone(), uid.clone());
+        self.uids.insert(own, uid.clone());
         if let Some(message) = self.marks.get(&key) {
             fail(&mut row, message);
         }
@@ -345,7 +356,7 @@ fn fail(row: &mut Row, message: &str) {
 
 fn base(metadata: &aspire_api::ObjectMeta, aspire: Aspire) -> Row {
     Row {
-        name: metadata.name.clone(),
+        name: metadata.first().to_owned(),
         resource: metadata.resource().to_owned(),
         kind: aspire.kind,
         phase: Phase::Waiting,
@@ -371,6 +382,15 @@ fn shown_host(address: String) -> String {
         "localhost".to_owned()
     } else {
         address
+    }
+}
+
+/// Another object took its place.
+fn is_replaced(object: &Object) -> bool {
+    match object {
+        Object::Container(container) => container.status.replaced_by.is_some(),
+        Object::Executable(executable) => executable.status.replaced_by.is_some(),
+        _ => false,
     }
 }
 

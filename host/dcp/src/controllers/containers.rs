@@ -77,7 +77,8 @@ pub(super) fn status(
                 status.message = facts.end_in_words(&probes, &container.rule());
                 status.restart_timestamp = facts.restart_time();
                 status.replaced_by.clone_from(&facts.successor);
-                if facts.stop == Work::Idle && ended.code != Some(0) || facts.condemned {
+                // As in DCP: only an exit code that is known and not 0 says that something is wrong.
+                if lost || ended.code.is_some_and(|code| code != 0) || facts.condemned {
                     status.health_status = Some(HealthStatus::Unhealthy);
                 }
             } else if facts.stuck {

@@ -233,9 +233,8 @@ impl Facts {
             Report::Failed(..) if busy && self.aborting => self.launch = Launch::Aborted,
             Report::Failed(message, at) if busy => self.launch = Launch::Failed(message, at),
             // A finished state stays finished, and so does one that nothing is known of any more.
-            Report::Ended(ended) if self.ended.is_none() && !self.stuck => {
-                self.ended = Some(ended);
-            }
+            // Before it ran, it is the end of an earlier workload with the same name.
+            Report::Ended(ended) if self.is_running() => self.ended = Some(ended),
             Report::Paused(paused) => self.paused = paused,
             Report::Stopped(done) => {
                 self.stop = Work::Done;

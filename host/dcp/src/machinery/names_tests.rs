@@ -95,7 +95,7 @@ fn whole_metadata() {
             "FieldValueTooLong",
         ),
         (
-            json!({"name": "a", "finalizers": ["mine"]}),
+            json!({"name": "a", "finalizers": ["x y"]}),
             "metadata.finalizers",
             "FieldValueInvalid",
         ),
@@ -140,4 +140,9 @@ fn updates() {
              being deleted, found new finalizers [\"x.io/b\"]",
         ]
     );
+    let unqualified = json!({"name": "a", "finalizers": ["mine", "x.io/y"]});
+    assert_eq!(fields(unqualified.clone()), []);
+    let warnings = finalizer_warnings(&unqualified);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("\"mine\""), "{warnings:?}");
 }

@@ -104,3 +104,44 @@ async fn images_are_built_from_a_folder() {
     bench.close().await;
     bench.remove_image(&request.tag);
 }
+
+#[tokio::test]
+async fn what_the_images_own_check_finds_is_told_and_seen() {
+    let Some(bench) = Bench::open("check").await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dockerfile = format!(
+        "FROM {IMAGE}\nHEALTHCHECK --interval=1s --retries=1 CMD echo looked; test -e /ok\n"
+    );
+    std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+    let build = BuildRequest {
+        context: folder.path().to_owned(),
+        dockerfile: "Dockerfile".into(),
+        target: None,
+        args: BTreeMap::new(),
+        tag: format!("standin.local/{}:1", bench.name("image")),
+        labels: bench.labels(),
+    };
+    bench.engine.build(&build, &|_: &str| {}).await.unwrap();
+    let mut request = bench.shell("checked", "sleep 3; touch /ok; sleep 1000");
+    request.image.clone_from(&build.tag);
+    let label = bench.label();
+    let since = i64::try_from(crate::support::now().as_nanos()).unwrap() - 1_000_000;
+    let id = bench.run(&request).await;
+    let mut events = bench.engine.events(&label, Some(since));
+    for expected in ["unhealthy", "healthy"] {
+        let told = async {
+            while let Some(event) = events.next().await {
+                if event.unwrap().action == "health_status" {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(crate::SOON, told).await.unwrap();
+        let (status, output) = bench.engine.inspect(&id).await.unwrap().health.unwrap();
+        assert_eq!((&*status, output.trim()), (expected, "looked"));
+    }
+    bench.close().await;
+    bench.remove_image(&build.tag);
+}

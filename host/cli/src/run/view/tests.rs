@@ -133,3 +133,39 @@ fn what_the_host_makes_itself_is_no_wait() {
         "network network: failed to start (no container engine)"
     ));
 }
+
+#[test]
+fn one_that_is_started_again_stays_one_row() {
+    let mut view = View::default();
+    let told = |view: &mut View, object: Object| {
+        view.apply(&object)
+            .cloned()
+            .map(|row| (row.phase.word(), row.message))
+    };
+    let message = "restarting in 250 ms (exit code 7, attempt 1)";
+    let pending = process("web", |e| {
+        e.status.state = ExecutableState::Finished;
+        e.status.exit_code = Some(7);
+        e.status.restart_timestamp = Some("soon".into());
+        e.status.message = message.into();
+    });
+    assert_eq!(
+        told(&mut view, pending),
+        Some(("starting", message.to_owned()))
+    );
+    // Nobody may take that for the end.
+    assert!(!view.is_over());
+    let next = process("web-r1", |e| {
+        let first = aspire_api::meta::FIRST_ANNOTATION.to_owned();
+        e.metadata.annotations.insert(first, "web".into());
+        e.status.state = ExecutableState::Running;
+    });
+    assert_eq!(told(&mut view, next), Some(("running", String::new())));
+    let replaced = process("web", |e| {
+        e.status.state = ExecutableState::Finished;
+        e.status.replaced_by = Some("web-r1".into());
+    });
+    assert_eq!(told(&mut view, replaced), None);
+    let names: Vec<_> = view.rows().map(|row| row.name.clone()).collect();
+    assert_eq!(names, ["web"]);
+}
