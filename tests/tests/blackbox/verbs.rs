@@ -246,3 +246,57 @@ fn logs_are_followed_across_restarts_to_the_end() {
     assert_eq!(code.code(), Some(0));
     session.stop().expect(130);
 }
+
+#[test]
+fn what_starts_again_by_itself_stays_one_resource() {
+    let project = Project::new("verbs-again").app(
+        "name = 'again'\n\
+         [resources.life]\nkind = 'executable'\ncommand = 'sh'\n\
+         args = ['-c', 'echo life $$; read line < again; exit 1']\nrestart = 'always'\n",
+    );
+    let made = std::process::Command::new("mkfifo")
+        .arg(project.path("again"))
+        .status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    let session = run(&project);
+    project.host(&["wait"]).expect(0);
+    let follower = Session::start(project.command(&["logs", "life", "-f"]));
+    let first = follower.says("[life] life");
+    let die = || std::fs::write(project.path("again"), "now\n").expect("it reads");
+    die();
+    let second = follower.line("its second life", |line| {
+        line.starts_with("[life] life") && line != first
+    });
+    let life = until(SOON, "it was started again", || {
+        let life = state(&project, "life");
+        (life["restarts"] == 1 && life["state"] == "running").then_some(life)
+    });
+    assert_eq!(life["resource"], "life", "{life:#}");
+    let all = project.host(&["ps", "--output", "json"]).expect(0).json();
+    assert_eq!(
+        all["resources"].as_array().map(Vec::len),
+        Some(1),
+        "{all:#}"
+    );
+    project
+        .host(&["why", "life"])
+        .expect(0)
+        .says(&["life runs", "was started again 1 time"]);
+    // By hand, all begins anew.
+    project.host(&["restart", "life"]).expect(0);
+    project.host(&["wait", "life"]).expect(0);
+    assert_eq!(state(&project, "life")["restarts"], 0);
+    follower.line("its third life", |line| {
+        line.starts_with("[life] life") && line != first && line != second
+    });
+    session.stop().expect(1);
+    let said = follower.finish().expect(0).stdout;
+    for line in [&first, &second] {
+        assert_eq!(
+            said.matches(line.as_str()).count(),
+            1,
+            "told twice:\n{said}"
+        );
+    }
+    project.assert_nothing_left();
+}

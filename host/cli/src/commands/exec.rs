@@ -144,7 +144,7 @@ async fn in_container(
                             return Ok(exec.status);
                         }
                     }
-                    Some(Change::Removed(gone, _)) if gone == key => {
+                    Some(Change::Removed(gone)) if gone == key => {
                         bail!(Problem::app("somebody removed the command while it ran"))
                     }
                     Some(Change::Over) | None => {

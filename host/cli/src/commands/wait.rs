@@ -119,7 +119,7 @@ pub(crate) async fn until(running: &Running, args: &WaitArgs) -> Result<Waited> 
         };
         match change {
             Change::Now(object) => drop(objects.insert(object.key(), *object)),
-            Change::Removed(key, _) => drop(objects.remove(&key)),
+            Change::Removed(key) => drop(objects.remove(&key)),
             Change::Listed => listed = true,
             Change::Over => return Ok(Waited::Over),
         }

@@ -301,11 +301,12 @@ impl Running {
             self.take(object);
             return;
         }
-        let key = object.key();
-        self.view.forget(&key);
-        let failures = self.plane.failures().borrow().len();
-        self.old_failures.insert(key, failures);
-        self.redraw();
+        if let Some(key) = self.view.forget(object) {
+            let failures = self.plane.failures().borrow().len();
+            self.old_failures.insert(object.key(), failures);
+            self.old_failures.insert(key, failures);
+            self.redraw();
+        }
     }
 
     /// Whether a failure is the present workload's.

@@ -73,7 +73,7 @@ pub(crate) enum Change {
     /// It is like this now.
     Now(Box<Object>),
     /// It is gone.
-    Removed(ObjectKey, String),
+    Removed(ObjectKey),
     /// Everything that there was at first has been told.
     Listed,
     /// The control plane is gone.
@@ -348,7 +348,7 @@ impl Plane {
                 Some("DELETED") => {
                     let object = decode(kind, object)?;
                     known.remove(&object.key());
-                    Change::Removed(object.key(), object.metadata().uid.clone())
+                    Change::Removed(object.key())
                 }
                 _ => continue,
             };
@@ -382,7 +382,7 @@ fn tell_list(objects: Vec<Object>, known: &mut Known, changes: &mpsc::UnboundedS
         .collect();
     for (key, uid) in std::mem::replace(known, there) {
         if known.get(&key) != Some(&uid) {
-            let _ = changes.send(Change::Removed(key, uid));
+            let _ = changes.send(Change::Removed(key));
         }
     }
     for object in objects {

@@ -15,7 +15,7 @@ use aspire_model::name::nearest;
 use serde_json::{Value as Json, json};
 
 use crate::error::Problem;
-use crate::run::view::{Phase, Row, View};
+use crate::run::view::{Phase, Row, View, is_replaced, row_key};
 
 /// Name of a workload's own probe.
 pub(crate) const READY: &str = "ready";
@@ -148,6 +148,11 @@ impl Workload {
         })
     }
 
+    /// The object that it began with, before it was started again.
+    pub(crate) fn first(&self) -> ObjectKey {
+        ObjectKey::new(self.key.kind, self.row.name.clone())
+    }
+
     /// The children that have a health of their own, and how they are.
     pub(crate) fn children(&self) -> Vec<(&str, Option<ProbeOutcome>)> {
         self.aspire
@@ -197,12 +202,13 @@ impl Workloads {
         let expected = expected_ends(&objects);
         for object in &objects {
             if let Some(message) = failure(object, &expected) {
-                view.mark(&object.key(), &message);
+                view.mark(&row_key(object), &message);
             }
         }
         let mut list: Vec<Workload> = objects
             .iter()
-            .filter_map(|object| Workload::of(object, view.row(&object.key())?))
+            .filter(|object| !is_replaced(object))
+            .filter_map(|object| Workload::of(object, view.row(&row_key(object))?))
             .collect();
         list.sort_by(|one, other| {
             (&one.row.resource, &one.row.name).cmp(&(&other.row.resource, &other.row.name))
@@ -245,9 +251,11 @@ impl Workloads {
         value
     }
 
-    /// The workload of an object.
+    /// The workload of an object, or the one that has taken its place.
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Workload> {
-        self.list.iter().find(|workload| workload.key == *key)
+        self.list
+            .iter()
+            .find(|workload| workload.key == *key || workload.first() == *key)
     }
 
     /// Those that a name means: a resource's, one of its replicas, or the one a child lives in.
@@ -298,7 +306,11 @@ impl Workloads {
 }
 
 fn names_of(workload: &Workload) -> impl Iterator<Item = &str> {
-    let own = [workload.row.resource.as_str(), workload.row.name.as_str()];
+    let own = [
+        workload.row.resource.as_str(),
+        workload.row.name.as_str(),
+        workload.key.name.as_str(),
+    ];
     own.into_iter()
         .chain(workload.children().into_iter().map(|(name, _)| name))
 }
@@ -344,9 +356,13 @@ fn failure(object: &Object, expected: &BTreeMap<ObjectKey, BTreeSet<i32>>) -> Op
     let code = code?;
     let fine = code == 0
         || expected
-            .get(&object.key())
+            .get(&row_key(object))
             .is_some_and(|codes| codes.contains(&code));
-    (ended && !stop && object.metadata().deletion_timestamp.is_none() && !fine)
+    (ended
+        && !stop
+        && !is_replaced(object)
+        && object.metadata().deletion_timestamp.is_none()
+        && !fine)
         .then(|| format!("ended with exit code {code}"))
 }
 
@@ -431,6 +447,29 @@ mod tests {
         assert_eq!(named("orders"), ["db"]);
         let error = all.select(&["wbe".to_owned()]).unwrap_err();
         assert!(crate::error::describe(&error).contains("did you mean `web`?"));
+    }
+
+    #[test]
+    fn what_was_started_again_is_one_and_the_same() {
+        let old = samples::process("web", |e| {
+            e.status.state = ExecutableState::Finished;
+            e.status.exit_code = Some(1);
+            e.status.replaced_by = Some("web-r1".into());
+        });
+        let new = samples::process("web-r1", |e| {
+            e.metadata = aspire_api::ObjectMeta::of("web-r1", "web");
+            let annotations = &mut e.metadata.annotations;
+            annotations.insert(aspire_api::meta::FIRST_ANNOTATION.into(), "web".into());
+            e.status.state = ExecutableState::Running;
+        });
+        let all = samples::of(vec![old.clone(), new]);
+        assert_eq!(all.iter().count(), 1);
+        let web = all.get(&old.key()).unwrap();
+        assert_eq!(
+            (web.key.name.as_str(), web.row.name.as_str()),
+            ("web-r1", "web")
+        );
+        assert_eq!(web.row.phase, Phase::Running);
     }
 
     #[test]
