@@ -289,7 +289,7 @@ fn what_starts_again_by_itself_stays_one_resource() {
     follower.line("its third life", |line| {
         line.starts_with("[life] life") && line != first && line != second
     });
-    session.stop().expect(1);
+    session.stop().expect(130);
     let said = follower.finish().expect(0).stdout;
     for line in [&first, &second] {
         assert_eq!(
