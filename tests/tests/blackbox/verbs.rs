@@ -1,7 +1,7 @@
 //! Verbs: a running app is looked at, waited for and steered from another process.
 
 use aspire_host_tests::wait::{LONG, SOON, until};
-use aspire_host_tests::{Project, Session, http};
+use aspire_host_tests::{Project, Session, http, needs_engine};
 
 use crate::ODD;
 
@@ -176,8 +176,12 @@ fn commands_and_editors_get_the_environment_of_a_process() {
 fn resources_are_stopped_and_started_by_hand() {
     let project = shop("verbs-switch");
     let session = run(&project);
+    let watcher = Session::start(project.command(&["ps", "--watch"]));
+    watcher.says("web: waiting for db: healthy");
+    watcher.says("web: healthy at http://");
     project.host(&["wait"]).expect(0);
     project.host(&["start", "hand"]).expect(0);
+    watcher.says("hand: running");
     project
         .host(&["wait", "hand", "--for", "running"])
         .expect(0);
@@ -209,6 +213,7 @@ fn resources_are_stopped_and_started_by_hand() {
         .expect(0);
     project.host(&["start", "db", "--wait"]).expect(0);
     session.stop().expect(130);
+    watcher.finish().expect(0);
     project.assert_nothing_left();
 }
 
@@ -298,5 +303,33 @@ fn what_starts_again_by_itself_stays_one_resource() {
             "told twice:\n{said}"
         );
     }
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "until the control plane runs commands in containers"]
+fn commands_run_in_containers() {
+    let engine = needs_engine!();
+    let project = Project::new("verbs-container")
+        .on(engine)
+        .app("name = 'inside'\n[plugins]\nredis = 'redis'\n[resources.cache]\nkind = 'redis'\n");
+    let session = project.run(&["--runtime", "docker"]);
+    session.says("ready in");
+    project
+        .host(&["exec", "cache", "--", "redis-cli", "ping"])
+        .expect(0)
+        .says(&["PONG"]);
+    let script = "echo out; echo err >&2; exit 7";
+    let done = project.host(&["exec", "cache", "--", "sh", "-c", script]);
+    let done = done.expect(7);
+    assert_eq!((&*done.stdout, &*done.stderr), ("out\n", "err\n"));
+    let masked = project.host(&["env", "cache"]).expect(0);
+    masked.says(&["REDIS_PASSWORD=***"]);
+    project
+        .host(&["env", "cache", "--reveal"])
+        .expect(0)
+        .lacks(&["***"])
+        .says(&["REDIS_PASSWORD="]);
+    session.stop().expect(130);
     project.assert_nothing_left();
 }
