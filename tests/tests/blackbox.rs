@@ -14,6 +14,8 @@ mod bad_plugin;
 mod commands;
 #[path = "blackbox/crash.rs"]
 mod crash;
+#[path = "blackbox/detached.rs"]
+mod detached;
 #[path = "blackbox/explain.rs"]
 mod explain;
 #[path = "blackbox/instances.rs"]
@@ -34,6 +36,8 @@ mod secrets;
 mod shop;
 #[path = "blackbox/values.rs"]
 mod values;
+#[path = "blackbox/verbs.rs"]
+mod verbs;
 #[path = "blackbox/waits.rs"]
 mod waits;
 

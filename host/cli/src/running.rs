@@ -4,6 +4,7 @@
 //! kubeconfig says where it listens. Everything that is then decided about its objects is pure:
 //! [`workloads`], [`why`], [`judge`], [`diff`]. Doesn't know how anything is started.
 
+pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod judge;
 pub(crate) mod merge;

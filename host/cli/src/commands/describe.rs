@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::ResourceArgs;
 use crate::error::Exit;
 use crate::host::Host;
-use crate::running::environment::{self, Real};
+use crate::running::environment::{self, Real, Variable};
 use crate::running::why::{probe_words, why};
 use crate::running::workloads::{Workload, Workloads};
 use crate::running::{self, Running, time};
@@ -41,7 +41,7 @@ pub(super) fn run(host: &Host, args: &ResourceArgs) -> Result<Exit> {
 
 fn json(all: &Workloads, workload: &Workload) -> serde_json::Value {
     let mut value = all.json(workload);
-    let env = environment::given(workload, &Real::default(), false);
+    let env = given(workload);
     let env: serde_json::Map<String, serde_json::Value> = env
         .into_iter()
         .map(|variable| (variable.name, variable.value.into()))
@@ -58,6 +58,14 @@ fn json(all: &Workloads, workload: &Workload) -> serde_json::Value {
     value["origin"] = json!(workload.aspire.origin);
     value["why"] = why(workload, all, &Default::default()).json();
     value
+}
+
+fn given(workload: &Workload) -> Vec<Variable> {
+    let real = Real {
+        process: environment::text_of_process(workload.pid),
+        secrets: None,
+    };
+    environment::given(workload, &real, false)
 }
 
 /// Sections, each with its lines; empty ones are left out.
@@ -146,7 +154,7 @@ async fn text(running: &Running, all: &Workloads, workload: &Workload) -> String
             )
         }),
     );
-    let env = environment::given(workload, &Real::default(), false);
+    let env = given(workload);
     sheet.list(
         "Environment",
         env.into_iter()

@@ -39,8 +39,8 @@ pub(super) fn run(host: &Host, args: &EnvArgs) -> Result<Exit> {
 }
 
 fn variables(host: &Host, workload: &Workload, args: &EnvArgs) -> Result<Vec<Variable>> {
-    let secrets = if args.reveal && !workload.aspire.secrets.is_empty() && workload.pid.is_none() {
-        secrets(host)?
+    let secrets = if args.reveal {
+        secrets(host, workload)?
     } else {
         BTreeMap::new()
     };
@@ -56,7 +56,10 @@ fn variables(host: &Host, workload: &Workload, args: &EnvArgs) -> Result<Vec<Var
 }
 
 /// The user's own values: a container's real environment is the engine's to know.
-fn secrets(host: &Host) -> Result<BTreeMap<String, String>> {
+pub(super) fn secrets(host: &Host, workload: &Workload) -> Result<BTreeMap<String, String>> {
+    if workload.aspire.secrets.is_empty() || workload.pid.is_some() {
+        return Ok(BTreeMap::new());
+    }
     let project = project::open(host)?;
     let compilation = project.model(host, Mode::Run)?;
     let instance = Instance::settle(

@@ -144,7 +144,7 @@ async fn in_container(
                             return Ok(exec.status);
                         }
                     }
-                    Some(Change::Removed(gone, _)) if gone == key => {
+                    Some(Change::Removed(gone)) if gone == key => {
                         bail!(Problem::app("somebody removed the command while it ran"))
                     }
                     Some(Change::Over) | None => {
@@ -215,4 +215,62 @@ fn name(container: &str) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("{base}-exec-{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Global;
+    use crate::running::plane::SHOWN;
+    use aspire_api::container::Container;
+    use aspire_dcp::server::Api;
+
+    /// The controller's part: sees the command and says how it ended.
+    async fn play(client: kube::Client, plane: &Plane) {
+        let mut changes = plane.watch(&[Kind::ContainerExec]);
+        let exec = loop {
+            if let Some(Change::Now(object)) = changes.recv().await
+                && let Object::ContainerExec(exec) = *object
+            {
+                break exec;
+            }
+        };
+        assert_eq!(exec.spec.container_name, "box");
+        let args = exec.spec.args.iter().map(|arg| {
+            let pieces = aspire_api::template::parse(arg).unwrap();
+            format!("{pieces:?}")
+        });
+        assert_eq!(args.collect::<Vec<_>>(), [r#"[Text("{{x}}")]"#]);
+        let group = format!("/apis/{}/{}", aspire_api::GROUP, aspire_api::VERSION);
+        let uri = format!("{group}/containerexecs/{}/status", exec.metadata.name);
+        let request = http::Request::patch(uri)
+            .header("content-type", "application/merge-patch+json")
+            .body(br#"{"status":{"state":"Finished","exitCode":7}}"#.to_vec())
+            .unwrap();
+        client.request_text(request).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_command_in_a_container_is_an_object_for_as_long_as_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = Api::alone(folder.path().join("logs")).unwrap();
+        let plane = Plane::new(api.kube_client());
+        let mut container = Container {
+            metadata: ObjectMeta::of("box", "box"),
+            ..Container::default()
+        };
+        container.spec.image = "image:1".into();
+        plane.create(&container.into()).await.unwrap();
+        let all = Workloads::of(plane.list(&SHOWN).await.unwrap());
+        let host = Host::new(Global::default()).unwrap();
+        let args = ExecArgs {
+            resource: "box".into(),
+            command: vec!["echo".into(), "{{x}}".into()],
+        };
+        let done = in_container(&host, &args, all.one("box").unwrap(), &plane);
+        let (exit, ()) = tokio::join!(done, play(api.kube_client(), &plane));
+        assert_eq!(exit.unwrap(), Exit::Command(7));
+        let left = plane.list(&[Kind::ContainerExec]).await.unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

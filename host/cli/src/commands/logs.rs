@@ -82,7 +82,7 @@ async fn last(
     };
     let mut streams = Streams::new(running.plane.clone(), part);
     let mut merger = Merger::new(false, Instant::now());
-    for source in streams.open(key, key.name.clone()) {
+    for source in streams.open(key, key) {
         merger.open(source, Instant::now());
     }
     loop {
@@ -152,7 +152,7 @@ impl Show<'_> {
                             self.open_all()?;
                         }
                     }
-                    Change::Removed(key, _) => drop(self.objects.remove(&key)),
+                    Change::Removed(key) => drop(self.objects.remove(&key)),
                     Change::Listed => {
                         listed = true;
                         let workloads = self.workloads();
@@ -179,13 +179,10 @@ impl Show<'_> {
         };
         for workload in selected {
             let idle = workload.row.phase == Phase::Waiting && workload.row.manual;
-            let is_new = self.streams.uid(&workload.key) != Some(workload.uid.as_str());
-            let runs = !workload.has_ended();
-            if !idle
-                && !workload.deleting
-                && !self.streams.is_open(&workload.key)
-                && (is_new || runs)
-            {
+            let lane = workload.first();
+            let is_new = self.streams.uid(&lane) != Some(workload.uid.as_str());
+            let again = !workload.has_ended() && !self.streams.is_open(&lane);
+            if !idle && !workload.deleting && (is_new || again) {
                 self.open(workload);
             }
         }
@@ -193,9 +190,13 @@ impl Show<'_> {
     }
 
     fn open(&mut self, workload: &Workload) {
-        self.streams.know(&workload.key, &workload.uid);
-        let name = workload.row.name.clone();
-        for source in self.streams.open(&workload.key, name) {
+        let lane = workload.first();
+        self.streams.know(&lane, &workload.uid);
+        // What it said under an earlier name or before it was replaced is in the same log.
+        for source in self.streams.close(&lane) {
+            self.merger.close(source);
+        }
+        for source in self.streams.open(&workload.key, &lane) {
             self.merger.open(source, Instant::now());
         }
     }

@@ -122,7 +122,7 @@ async fn watch(host: &Host, args: &PsArgs, running: &Running) -> Result<Exit> {
     while let Some(change) = changes.recv().await {
         match change {
             Change::Now(object) => drop(objects.insert(object.key(), *object)),
-            Change::Removed(key, _) => drop(objects.remove(&key)),
+            Change::Removed(key) => drop(objects.remove(&key)),
             Change::Listed => listed = true,
             Change::Over => break,
         }

@@ -1,5 +1,8 @@
-//! `run`: the app in the foreground, until it ends or is asked to.
+//! `run`: the app in the foreground, until it ends or is asked to; or in the background.
 
+pub(super) mod detach;
+
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,7 +12,7 @@ use aspire_model::expression::{Expression, Op};
 use aspire_model::name::nearest;
 use aspire_model::{AppModel, Field, Form, Mode, ResourceName};
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, Runtime};
 use crate::error::{Exit, Problem};
 use crate::host::Host;
 use crate::instance::Instance;
@@ -23,6 +26,12 @@ use crate::values::Known;
 
 /// Runs it.
 pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
+    if args.detach {
+        return detach::run(host, args);
+    }
+    if args.apart {
+        detach::leave_terminal();
+    }
     let since = Instant::now();
     let project = project::open(host)?;
     let compilation = project.model(host, Mode::Run)?;
@@ -46,28 +55,15 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
         .build()
         .context("the asynchronous runtime could not be started")?;
     runtime.block_on(async {
-        let lower_with = |inputs: &Inputs<'_>, forms: &Forms| {
-            lowering::lower(
-                model,
-                &RunInput {
-                    forms,
-                    folder: project.folder().to_owned(),
-                    instance: &instance.id,
-                    parameters: &inputs.plain(),
-                    images: &images,
-                    selection: selection.clone(),
-                },
-            )
+        let how = How {
+            project: &project,
+            model,
+            instance: &instance.id,
+            images: &images,
+            selection,
+            runtime: args.flags.runtime.unwrap_or_default(),
         };
-        let runtime = args.flags.runtime.unwrap_or_default();
-        let mut choice =
-            choose::choose(host, model, runtime, &|forms| lower_with(&inputs, forms)).await?;
-        if !inputs.has_all(&choice.plan.parameters) {
-            let missing = inputs.complete(&choice.plan.parameters)?;
-            project.tell(host, &missing)?;
-            let (plan, found) = lower_with(&inputs, &choice.forms);
-            (choice.plan, choice.lowered) = (plan, found);
-        }
+        let choice = how.lowered(host, &mut inputs).await?;
         let run = Run {
             host,
             args,
@@ -78,6 +74,48 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
         };
         run.checked(choice, &inputs).await
     })
+}
+
+/// How a model is lowered for this machine.
+pub(super) struct How<'a> {
+    pub(super) project: &'a Project,
+    pub(super) model: &'a AppModel,
+    /// Id of the instance.
+    pub(super) instance: &'a str,
+    pub(super) images: &'a BTreeMap<String, String>,
+    pub(super) selection: Option<Vec<ResourceName>>,
+    pub(super) runtime: Runtime,
+}
+
+impl How<'_> {
+    /// Chooses forms and lowers; values that are missing are made up or asked for.
+    ///
+    /// # Errors
+    /// An engine that refuses, or values that nobody has.
+    pub(super) async fn lowered(&self, host: &Host, inputs: &mut Inputs<'_>) -> Result<Choice> {
+        let lower_with = |inputs: &Inputs<'_>, forms: &Forms| {
+            lowering::lower(
+                self.model,
+                &RunInput {
+                    forms,
+                    folder: self.project.folder().to_owned(),
+                    instance: self.instance,
+                    parameters: &inputs.plain(),
+                    images: self.images,
+                    selection: self.selection.clone(),
+                },
+            )
+        };
+        let lower = |forms: &Forms| lower_with(inputs, forms);
+        let mut choice = choose::choose(host, self.model, self.runtime, &lower).await?;
+        if !inputs.has_all(&choice.plan.parameters) {
+            let missing = inputs.complete(&choice.plan.parameters)?;
+            self.project.tell(host, &missing)?;
+            let (plan, found) = lower_with(inputs, &choice.forms);
+            (choice.plan, choice.lowered) = (plan, found);
+        }
+        Ok(choice)
+    }
 }
 
 /// Everything that a run knows once its model is lowered.
@@ -160,7 +198,7 @@ impl Run<'_> {
 }
 
 /// The resources that were named.
-fn select(model: &AppModel, names: &[String]) -> Result<Option<Vec<ResourceName>>> {
+pub(super) fn select(model: &AppModel, names: &[String]) -> Result<Option<Vec<ResourceName>>> {
     if names.is_empty() {
         return Ok(None);
     }

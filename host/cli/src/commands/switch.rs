@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use aspire_api::meta::{ATTEMPT_ANNOTATION, FIRST_ANNOTATION, RESTARTS_ANNOTATION};
 use aspire_api::{Object, ObjectKey, ObjectMeta};
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::args::{StartArgs, StopArgs, WaitArgs, WaitFor};
 use crate::error::{Exit, Problem};
 use crate::host::Host;
 use crate::instance::Owner;
-use crate::run::view::Phase;
+use crate::run::view::{Phase, row_key};
 use crate::running::plane::{Change, Plane};
 use crate::running::workloads::Workload;
 use crate::running::{self, Running};
@@ -145,16 +146,21 @@ async fn replace(plane: &Plane, key: &ObjectKey) -> Result<()> {
         )));
     };
     let uid = old.metadata().uid.clone();
+    let first = row_key(&old);
     plane.delete(key).await?;
-    let mut present: BTreeSet<String> = BTreeSet::new();
-    loop {
+    // With it goes what was left of the object that it began with, which has the name.
+    let mut listed = false;
+    let mut present: BTreeSet<ObjectKey> = BTreeSet::new();
+    while !listed || present.contains(key) || present.contains(&first) {
         match changes.recv().await {
-            Some(Change::Removed(gone, of)) if gone == *key && of == uid => break,
-            Some(Change::Now(object)) if object.key() == *key => {
-                present.insert(object.metadata().uid.clone());
+            Some(Change::Removed(gone)) => drop(present.remove(&gone)),
+            Some(Change::Now(object))
+                if object.key() == first
+                    || object.key() == *key && object.metadata().uid == uid =>
+            {
+                present.insert(object.key());
             }
-            // It went between the look and the watch.
-            Some(Change::Listed) if !present.contains(&uid) => break,
+            Some(Change::Listed) => listed = true,
             Some(Change::Over) | None => bail!(Problem::app(format!(
                 "the app ended before `{}` was started again",
                 key.name
@@ -168,9 +174,13 @@ async fn replace(plane: &Plane, key: &ObjectKey) -> Result<()> {
 
 /// The same, as if nothing had happened yet.
 fn fresh(mut object: Object) -> Object {
-    let old = std::mem::take(object.metadata_mut());
+    let name = object.metadata().first().to_owned();
+    let mut old = std::mem::take(object.metadata_mut());
+    for annotation in [FIRST_ANNOTATION, RESTARTS_ANNOTATION, ATTEMPT_ANNOTATION] {
+        old.annotations.remove(annotation);
+    }
     *object.metadata_mut() = ObjectMeta {
-        name: old.name,
+        name,
         labels: old.labels,
         annotations: old.annotations,
         ..ObjectMeta::default()
@@ -218,6 +228,10 @@ mod tests {
             e.metadata.uid = "1".into();
             e.metadata.resource_version = "7".into();
             e.metadata.finalizers = vec!["ours".into()];
+            e.metadata.name = "api-r3".into();
+            let annotations = &mut e.metadata.annotations;
+            annotations.insert(FIRST_ANNOTATION.into(), "api".into());
+            annotations.insert(RESTARTS_ANNOTATION.into(), "3".into());
             e.spec.args = vec!["--fast".into()];
             e.spec.start = false;
             e.spec.stop = true;
@@ -225,5 +239,25 @@ mod tests {
         });
         let expected = samples::process("api", |e| e.spec.args = vec!["--fast".into()]);
         assert_eq!(fresh(object), expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_replaced_is_another_object_of_the_same_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = aspire_dcp::server::Api::alone(folder.path().join("logs")).unwrap();
+        let plane = Plane::new(api.kube_client());
+        let old = samples::process("api", |e| e.spec.stop = true);
+        let old = plane.create(&old).await.unwrap();
+        replace(&plane, &old.key()).await.unwrap();
+        let new = plane.get(&old.key()).await.unwrap().unwrap();
+        assert_ne!(new.metadata().uid, old.metadata().uid);
+        let Object::Executable(executable) = new else {
+            panic!("another kind");
+        };
+        assert!(executable.spec.start && !executable.spec.stop);
+        // Nobody is there to be replaced.
+        let nobody = ObjectKey::new(aspire_api::Kind::Executable, "nobody");
+        let error = replace(&plane, &nobody).await.unwrap_err();
+        assert!(error.to_string().contains("`nobody` is gone"), "{error}");
     }
 }

@@ -76,11 +76,9 @@ pub(crate) async fn settle(running: &Running, args: &WaitArgs) -> Result<Option<
             lines.push(explained(running, workload, &workloads).await);
         }
     }
-    let first = lines
-        .iter()
-        .flat_map(|text| text.lines())
-        .collect::<Vec<_>>();
-    bail!(Problem::app(how).help(first.join("\n")))
+    let lines = lines.iter().flat_map(|text| text.lines());
+    let lines: String = lines.map(|line| format!("\n  {line}")).collect();
+    bail!(Problem::app(format!("{how}:{lines}")))
 }
 
 /// Why, with last lines.
@@ -113,14 +111,15 @@ pub(crate) async fn until(running: &Running, args: &WaitArgs) -> Result<Waited> 
     loop {
         let change = tokio::select! {
             change = changes.recv() => change.unwrap_or(Change::Over),
-            () = tokio::time::sleep_until(end) => {
+            // Whoever waits no time at all asks how it is now.
+            () = tokio::time::sleep_until(end), if listed => {
                 let workloads = Workloads::of(objects.into_values().collect());
                 return Ok(Waited::TooLate(workloads));
             }
         };
         match change {
             Change::Now(object) => drop(objects.insert(object.key(), *object)),
-            Change::Removed(key, _) => drop(objects.remove(&key)),
+            Change::Removed(key) => drop(objects.remove(&key)),
             Change::Listed => listed = true,
             Change::Over => return Ok(Waited::Over),
         }

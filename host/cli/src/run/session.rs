@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use aspire_api::ObjectKey;
 use aspire_compiler::run::RunPlan;
 use aspire_dcp::runtime::ContainerEngine;
-use aspire_dcp::server::{ListenConfig, ListenError, Listening};
+use aspire_dcp::server::{ExecutionStatus, ListenConfig, ListenError, Listening};
 use aspire_dcp::store::{EventKind, Gone};
 use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop, Watchdog};
 use aspire_model::diagnostic::Diagnostics;
@@ -190,6 +190,7 @@ impl Running {
             .flatten()
             .collect::<std::collections::BTreeSet<_>>();
         let mut failures = self.plane.failures();
+        let mut execution = self.plane.api().execution();
         let (mut interruptions, mut ending, mut stuck) = (0, false, false);
         let outcome = loop {
             let all_known = self.view.rows().count() >= workloads.len();
@@ -217,10 +218,16 @@ impl Running {
                     }
                 },
                 changed = failures.changed(), if !ending => {
+                    ending |= setup.fail_fast || changed.is_err();
                     if changed.is_ok() {
-                        ending |= setup.fail_fast;
                         self.tell_failures(&failures.borrow_and_update().clone());
                     }
+                }
+                // A client of the API asks for the end; the control plane obeys by itself.
+                _ = execution.wait_for(|now| now.status != ExecutionStatus::Running), if !ending => {
+                    ending = true;
+                    self.view.stopping = true;
+                    self.screen.remark(self.say.stopping(false));
                 }
                 () = self.plane.wait_idle(), if perhaps_over => {
                     while let Ok(Some(event)) = watcher.try_next() {
@@ -294,11 +301,12 @@ impl Running {
             self.take(object);
             return;
         }
-        let key = object.key();
-        self.view.forget(&key);
-        let failures = self.plane.failures().borrow().len();
-        self.old_failures.insert(key, failures);
-        self.redraw();
+        if let Some(key) = self.view.forget(object) {
+            let failures = self.plane.failures().borrow().len();
+            self.old_failures.insert(object.key(), failures);
+            self.old_failures.insert(key, failures);
+            self.redraw();
+        }
     }
 
     /// Whether a failure is the present workload's.

@@ -176,7 +176,7 @@ impl View {
         };
         row.waiting_for.retain(|wait| is_shown(wait));
         // One that was started again is still the same to the user.
-        let key = ObjectKey::new(object.kind(), object.metadata().first());
+        let key = row_key(object);
         let (own, uid) = (object.key(), &object.metadata().uid);
         if self.uids.get(&own).is_some_and(|known| known != uid) {
             // Another one under the same name: what befell the first is not its fault.
@@ -207,11 +207,17 @@ impl View {
         }
     }
 
-    /// It is gone, while the others go on.
-    pub(crate) fn forget(&mut self, key: &ObjectKey) {
-        self.rows.remove(key);
-        self.marks.remove(key);
-        self.told.remove(key);
+    /// It is gone, while the others go on; the key of its row, which went with it. What was left of
+    /// one that was started again has none.
+    pub(crate) fn forget(&mut self, object: &Object) -> Option<ObjectKey> {
+        if is_replaced(object) {
+            return None;
+        }
+        let key = row_key(object);
+        self.rows.remove(&key);
+        self.marks.remove(&key);
+        self.told.remove(&key);
+        Some(key)
     }
 
     /// The row of a workload.
@@ -385,8 +391,13 @@ fn shown_host(address: String) -> String {
     }
 }
 
+/// One that was started again is still the same to the user.
+pub(crate) fn row_key(object: &Object) -> ObjectKey {
+    ObjectKey::new(object.kind(), object.metadata().first())
+}
+
 /// Another object took its place.
-fn is_replaced(object: &Object) -> bool {
+pub(crate) fn is_replaced(object: &Object) -> bool {
     match object {
         Object::Container(container) => container.status.replaced_by.is_some(),
         Object::Executable(executable) => executable.status.replaced_by.is_some(),

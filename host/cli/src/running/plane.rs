@@ -3,6 +3,7 @@
 //! Knows paths, verbs and the errors of the API. Works over any `kube::Client`: one of a socket or
 //! one of the router in the same process. Doesn't know what the objects mean.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aspire_api::{GROUP, Kind, Object, ObjectKey, VERSION};
@@ -72,7 +73,7 @@ pub(crate) enum Change {
     /// It is like this now.
     Now(Box<Object>),
     /// It is gone.
-    Removed(ObjectKey, String),
+    Removed(ObjectKey),
     /// Everything that there was at first has been told.
     Listed,
     /// The control plane is gone.
@@ -254,10 +255,9 @@ impl Plane {
             for kind in kinds {
                 match plane.list_of(kind).await {
                     Ok((objects, revision)) => {
-                        for object in objects {
-                            let _ = changes.send(Change::Now(Box::new(object)));
-                        }
-                        lists.push((kind, revision));
+                        let mut known = BTreeMap::new();
+                        tell_list(objects, &mut known, &changes);
+                        lists.push((kind, revision, known));
                     }
                     Err(_) => {
                         let _ = changes.send(Change::Over);
@@ -268,7 +268,7 @@ impl Plane {
             let _ = changes.send(Change::Listed);
             let watches = lists
                 .into_iter()
-                .map(|(kind, revision)| plane.watch_one(kind, revision, &changes));
+                .map(|(kind, revision, known)| plane.watch_one(kind, revision, known, &changes));
             // The first that finds it gone speaks for all.
             let mut watches: futures_util::stream::FuturesUnordered<_> = watches.collect();
             watches.next().await;
@@ -282,20 +282,22 @@ impl Plane {
         &self,
         kind: Kind,
         mut revision: String,
+        mut known: Known,
         changes: &mpsc::UnboundedSender<Change>,
     ) {
         loop {
             if changes.is_closed() {
                 return;
             }
-            match self.watch_once(kind, &mut revision, changes).await {
+            match self
+                .watch_once(kind, &mut revision, &mut known, changes)
+                .await
+            {
                 // The server ends a watch when it likes.
                 Ok(()) => {}
                 Err(PlaneError::Refused { code: 410, .. }) => match self.list_of(kind).await {
                     Ok((objects, now)) => {
-                        for object in objects {
-                            let _ = changes.send(Change::Now(Box::new(object)));
-                        }
+                        tell_list(objects, &mut known, changes);
                         revision = now;
                     }
                     Err(_) => return,
@@ -310,6 +312,7 @@ impl Plane {
         &self,
         kind: Kind,
         revision: &mut String,
+        known: &mut Known,
         changes: &mpsc::UnboundedSender<Change>,
     ) -> Result<()> {
         let path = format!(
@@ -337,10 +340,15 @@ impl Plane {
                 now.clone_into(revision);
             }
             let change = match event["type"].as_str() {
-                Some("ADDED" | "MODIFIED") => Change::Now(Box::new(decode(kind, object)?)),
+                Some("ADDED" | "MODIFIED") => {
+                    let object = decode(kind, object)?;
+                    known.insert(object.key(), object.metadata().uid.clone());
+                    Change::Now(Box::new(object))
+                }
                 Some("DELETED") => {
                     let object = decode(kind, object)?;
-                    Change::Removed(object.key(), object.metadata().uid.clone())
+                    known.remove(&object.key());
+                    Change::Removed(object.key())
                 }
                 _ => continue,
             };
@@ -360,6 +368,25 @@ impl Plane {
     ) -> Result<Json> {
         let request = request(method, path, body, content)?;
         Ok(self.client.request::<Json>(request).await?)
+    }
+}
+
+/// Objects that have been told, each with its uid.
+type Known = BTreeMap<ObjectKey, String>;
+
+/// Tells everything that there is, and first what has gone without a word.
+fn tell_list(objects: Vec<Object>, known: &mut Known, changes: &mpsc::UnboundedSender<Change>) {
+    let there: Known = objects
+        .iter()
+        .map(|object| (object.key(), object.metadata().uid.clone()))
+        .collect();
+    for (key, uid) in std::mem::replace(known, there) {
+        if known.get(&key) != Some(&uid) {
+            let _ = changes.send(Change::Removed(key));
+        }
+    }
+    for object in objects {
+        let _ = changes.send(Change::Now(Box::new(object)));
     }
 }
 

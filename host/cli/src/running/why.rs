@@ -392,7 +392,8 @@ mod tests {
         let says = |change: &dyn Fn(&mut Executable)| {
             chain(vec![samples::process("api", change)], "api", &[]).line()
         };
-        let table: [(&dyn Fn(&mut Executable), &str); 9] = [
+        type Change<'a> = &'a dyn Fn(&mut Executable);
+        let table: [(Change<'_>, &str); 9] = [
             (&|_| {}, "api is about to start"),
             (
                 &|e| e.spec.start = false,

@@ -15,7 +15,7 @@ use aspire_model::name::nearest;
 use serde_json::{Value as Json, json};
 
 use crate::error::Problem;
-use crate::run::view::{Phase, Row, View};
+use crate::run::view::{Phase, Row, View, is_replaced, row_key};
 
 /// Name of a workload's own probe.
 pub(crate) const READY: &str = "ready";
@@ -47,8 +47,6 @@ pub(crate) struct Workload {
     pub(crate) wanted_env: Vec<EnvVar>,
     /// The same with placeholders replaced and secrets masked, where it was started.
     pub(crate) env: Vec<EnvVar>,
-    /// Files of variables.
-    pub(crate) env_files: Vec<String>,
     /// Volumes, paths and data folders.
     pub(crate) mounts: Vec<String>,
     /// Working directory.
@@ -75,7 +73,6 @@ impl Workload {
             args: Vec::new(),
             wanted_env: Vec::new(),
             env: Vec::new(),
-            env_files: Vec::new(),
             mounts: Vec::new(),
             folder: None,
             aspire: Aspire::default(),
@@ -95,7 +92,6 @@ impl Workload {
                 },
                 wanted_env: it.spec.env,
                 env: it.status.effective_env,
-                env_files: it.spec.env_files,
                 mounts: it
                     .spec
                     .volume_mounts
@@ -138,7 +134,6 @@ impl Workload {
                     },
                     wanted_env: it.spec.env,
                     env: it.status.effective_env,
-                    env_files: it.spec.env_files,
                     mounts: aspire
                         .data_folders
                         .iter()
@@ -151,6 +146,11 @@ impl Workload {
             }
             _ => return None,
         })
+    }
+
+    /// The object that it began with, before it was started again.
+    pub(crate) fn first(&self) -> ObjectKey {
+        ObjectKey::new(self.key.kind, self.row.name.clone())
     }
 
     /// The children that have a health of their own, and how they are.
@@ -202,12 +202,13 @@ impl Workloads {
         let expected = expected_ends(&objects);
         for object in &objects {
             if let Some(message) = failure(object, &expected) {
-                view.mark(&object.key(), &message);
+                view.mark(&row_key(object), &message);
             }
         }
         let mut list: Vec<Workload> = objects
             .iter()
-            .filter_map(|object| Workload::of(object, view.row(&object.key())?))
+            .filter(|object| !is_replaced(object))
+            .filter_map(|object| Workload::of(object, view.row(&row_key(object))?))
             .collect();
         list.sort_by(|one, other| {
             (&one.row.resource, &one.row.name).cmp(&(&other.row.resource, &other.row.name))
@@ -250,9 +251,11 @@ impl Workloads {
         value
     }
 
-    /// The workload of an object.
+    /// The workload of an object, or the one that has taken its place.
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Workload> {
-        self.list.iter().find(|workload| workload.key == *key)
+        self.list
+            .iter()
+            .find(|workload| workload.key == *key || workload.first() == *key)
     }
 
     /// Those that a name means: a resource's, one of its replicas, or the one a child lives in.
@@ -303,7 +306,11 @@ impl Workloads {
 }
 
 fn names_of(workload: &Workload) -> impl Iterator<Item = &str> {
-    let own = [workload.row.resource.as_str(), workload.row.name.as_str()];
+    let own = [
+        workload.row.resource.as_str(),
+        workload.row.name.as_str(),
+        workload.key.name.as_str(),
+    ];
     own.into_iter()
         .chain(workload.children().into_iter().map(|(name, _)| name))
 }
@@ -349,9 +356,13 @@ fn failure(object: &Object, expected: &BTreeMap<ObjectKey, BTreeSet<i32>>) -> Op
     let code = code?;
     let fine = code == 0
         || expected
-            .get(&object.key())
+            .get(&row_key(object))
             .is_some_and(|codes| codes.contains(&code));
-    (ended && !stop && object.metadata().deletion_timestamp.is_none() && !fine)
+    (ended
+        && !stop
+        && !is_replaced(object)
+        && object.metadata().deletion_timestamp.is_none()
+        && !fine)
         .then(|| format!("ended with exit code {code}"))
 }
 
@@ -436,6 +447,29 @@ mod tests {
         assert_eq!(named("orders"), ["db"]);
         let error = all.select(&["wbe".to_owned()]).unwrap_err();
         assert!(crate::error::describe(&error).contains("did you mean `web`?"));
+    }
+
+    #[test]
+    fn what_was_started_again_is_one_and_the_same() {
+        let old = samples::process("web", |e| {
+            e.status.state = ExecutableState::Finished;
+            e.status.exit_code = Some(1);
+            e.status.replaced_by = Some("web-r1".into());
+        });
+        let new = samples::process("web-r1", |e| {
+            e.metadata = aspire_api::ObjectMeta::of("web-r1", "web");
+            let annotations = &mut e.metadata.annotations;
+            annotations.insert(aspire_api::meta::FIRST_ANNOTATION.into(), "web".into());
+            e.status.state = ExecutableState::Running;
+        });
+        let all = samples::of(vec![old.clone(), new]);
+        assert_eq!(all.iter().count(), 1);
+        let web = all.get(&old.key()).unwrap();
+        assert_eq!(
+            (web.key.name.as_str(), web.row.name.as_str()),
+            ("web-r1", "web")
+        );
+        assert_eq!(web.row.phase, Phase::Running);
     }
 
     #[test]

@@ -36,8 +36,7 @@ enum News {
 }
 
 struct Reading {
-    key: ObjectKey,
-    name: String,
+    lane: ObjectKey,
     stream: &'static str,
     is_open: bool,
 }
@@ -82,25 +81,36 @@ impl Streams {
     }
 
     /// Whether it is being read.
-    pub(super) fn is_open(&self, key: &ObjectKey) -> bool {
+    pub(super) fn is_open(&self, lane: &ObjectKey) -> bool {
         self.readings
             .iter()
-            .any(|reading| reading.is_open && reading.key == *key)
+            .any(|reading| reading.is_open && reading.lane == *lane)
     }
 
-    /// Begins to read the logs of an object.
-    pub(super) fn open(&mut self, key: &ObjectKey, name: String) -> Vec<Source> {
+    /// Gives up what is being read of a workload; those logs.
+    pub(super) fn close(&mut self, lane: &ObjectKey) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for (source, reading) in self.readings.iter_mut().enumerate() {
+            if reading.is_open && reading.lane == *lane {
+                reading.is_open = false;
+                sources.push(source);
+            }
+        }
+        sources
+    }
+
+    /// Begins to read the logs of an object. `lane`: the one that it began with, whose log it has.
+    pub(super) fn open(&mut self, key: &ObjectKey, lane: &ObjectKey) -> Vec<Source> {
         let mut sources = Vec::new();
         for stream in STREAMS {
             let source = self.readings.len();
             self.readings.push(Reading {
-                key: key.clone(),
-                name: name.clone(),
+                lane: lane.clone(),
                 stream,
                 is_open: true,
             });
             let mut part = self.part;
-            if let Some(last) = self.last.get(&(key.clone(), stream)) {
+            if let Some(last) = self.last.get(&(lane.clone(), stream)) {
                 self.told.insert(source, *last);
                 // Lines that were not told yet may be more than these.
                 part.tail = None;
@@ -146,7 +156,10 @@ impl Streams {
 
     fn take(&mut self, source: Source, line: Vec<u8>, merger: &mut Merger<Said>) {
         let reading = &self.readings[source];
-        let lane = (reading.key.clone(), reading.stream);
+        if !reading.is_open {
+            return;
+        }
+        let lane = (reading.lane.clone(), reading.stream);
         let end = line.iter().position(|byte| *byte == b' ');
         let stamp = String::from_utf8_lossy(&line[..end.unwrap_or(line.len())]).into_owned();
         let (time, stamp, text) = match (time::read(&stamp), end) {
@@ -164,7 +177,7 @@ impl Streams {
         }
         self.last.insert(lane, time);
         let what = Said {
-            name: reading.name.clone(),
+            name: reading.lane.name.clone(),
             stream: reading.stream,
             stamp,
             text,
