@@ -11,6 +11,7 @@ mod auth;
 mod columns;
 mod delete;
 mod describe;
+mod discovery;
 mod kubeconfig;
 mod list;
 mod listen;

@@ -4,9 +4,11 @@
 //! it. A writer never waits for a reader: it appends to a ring, and a reader that comes too late
 //! is told that it is [`Gone`]. Knows nothing of what the objects mean.
 
+mod propagation;
 mod state;
 mod watch;
 
+pub use propagation::{FOREGROUND, ORPHAN, Propagation};
 pub use state::{Core, StoreError};
 pub use watch::{Event, EventKind, Gone, Rendered, Watcher};
 

@@ -27,7 +27,7 @@ pub struct FieldSelector {
 }
 
 impl FieldSelector {
-    /// Reads a selector. `metadata.name` and `metadata.namespace` are always supported.
+    /// Reads a selector. `metadata.name` is always supported.
     ///
     /// # Errors
     /// It isn't well formed, or names a field that isn't supported.
@@ -43,9 +43,7 @@ impl FieldSelector {
             };
             let (field, equal, value) = split_term(term).ok_or_else(bad)?;
             let value = unescape(value).ok_or_else(bad)?;
-            if !matches!(field, "metadata.name" | "metadata.namespace")
-                && !supported.contains(&field)
-            {
+            if field != "metadata.name" && !supported.contains(&field) {
                 return Err(SelectorError::FieldNotSupported(field.to_owned()));
             }
             requirements.push(FieldRequirement {

@@ -66,7 +66,7 @@ pub(super) fn handle(api: &Api, call: &Call, rest: &[&str]) -> Result<Response, 
                 "metadata": {"resourceVersion": api.store.list().1.to_string()},
             }),
         )),
-        _ => Err(Status::no_such_path()),
+        _ => Ok(answer::no_such_path()),
     }
 }
 
@@ -91,6 +91,11 @@ fn log_options(call: &Call, name: &str) -> Result<LogOptions, Status> {
     if !container.is_empty() && container != name {
         return Err(Status::bad_request(format!(
             "container {container} is not valid for pod {name}"
+        )));
+    }
+    if query.flag("previous")? {
+        return Err(Status::bad_request(format!(
+            "previous terminated container {name:?} in pod {name:?} not found"
         )));
     }
     let seconds: Option<i64> = query.number("sinceSeconds")?;
@@ -133,7 +138,8 @@ fn collection(api: &Api, call: &Call, is_here: bool) -> Result<Response, Status>
         send_initial_events: query.optional_flag("sendInitialEvents")?,
         ..ListOptions::default()
     };
-    let selection = Selection::read(call)?;
+    let fields = ["metadata.namespace", "status.phase", "spec.nodeName"];
+    let selection = Selection::read_with(call, &fields)?;
     let negotiated = negotiate(call.accept(), options.watch)?;
     if options.watch {
         let what = Watched {

@@ -24,6 +24,7 @@ use crate::machinery::patch::{PATCH_MEDIA_TYPES, json_patch, merge_patch};
 use crate::machinery::schema::unknown_fields;
 use crate::machinery::status::{GroupKind, Status};
 use crate::machinery::strict::{complaints, read_json, strict_decoding_error};
+use crate::machinery::types::{check_types, without_nulls};
 use crate::store::{Core, StoreError, uid};
 
 /// Attempts to write a patch that names no version, and to find a name that is free.
@@ -42,7 +43,7 @@ pub(super) fn refused(kind: Kind, name: &str, error: StoreError, object: &Value)
         StoreError::Exists(_) => Status::already_exists(resource(kind), name),
         StoreError::Conflict { .. } => Status::conflict(resource(kind), name),
         StoreError::Invalid { errors, .. } => {
-            let errors: Vec<FieldError> = errors
+            let mut errors: Vec<FieldError> = errors
                 .into_iter()
                 .map(|error| {
                     let kind = match error.reason {
@@ -58,6 +59,7 @@ pub(super) fn refused(kind: Kind, name: &str, error: StoreError, object: &Value)
                     FieldError::new(error.field, kind, value, words.unwrap_or_default())
                 })
                 .collect();
+            errors.sort_by(|a, b| a.field.cmp(&b.field));
             invalid(kind, name, &errors)
         }
         StoreError::Sealed => {
@@ -110,16 +112,17 @@ fn check_kind(kind: Kind, object: &Value) -> Result<(), Status> {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
     let (given, version) = (text("kind"), text("apiVersion"));
     if given.is_empty() || version.is_empty() {
-        let (field, expected) = if given.is_empty() {
-            ("Kind", kind.name())
+        let field = if given.is_empty() {
+            "Kind"
         } else {
-            ("apiVersion", VERSION)
+            "apiVersion"
         };
         let body = object.to_string();
-        let begin: String = body.chars().take(48).collect();
+        let begin: String = body.chars().take(30).collect();
+        let more = if begin == body { "" } else { " ..." };
         return Err(Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): Object '{field}' is missing \
-             in '{body}' ({begin} ...), expected {expected}",
+             in '{body}' ({begin}{more})",
             kind.name()
         )));
     }
@@ -142,6 +145,30 @@ fn check_kind(kind: Kind, object: &Value) -> Result<(), Status> {
     Ok(())
 }
 
+/// What is checked of an object that was sent before anything of it is looked at.
+fn clean(object: &mut Value) {
+    without_nulls(object);
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        // Everything is outside namespaces; kubectl sends one where it was told one.
+        metadata.remove("namespace");
+    }
+}
+
+/// The name of an object is that of its path.
+fn check_name(given: &str, name: &str) -> Result<(), Status> {
+    if given.is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if given != name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    Ok(())
+}
+
 /// What every write ends with: the fields are known, the metadata is sound, the object can be read.
 fn decode(
     api: &Api,
@@ -158,7 +185,8 @@ fn decode(
             complaints(schema, object, duplicates),
         )
     });
-    if options.validation == FieldValidation::Strict && !strict.is_empty() {
+    // Of a patch, the whole object is what is wrong.
+    if options.validation == FieldValidation::Strict && !strict.is_empty() && !options.patch {
         return Err(strict_decoding_error(kind.name(), VERSION, &strict));
     }
     if !unknown.is_empty() {
@@ -179,12 +207,17 @@ fn decode(
     if !errors.is_empty() {
         return Err(invalid(kind, name, &errors));
     }
+    let errors = api.schemas.with(kind, |schema| check_types(schema, object));
+    if !errors.is_empty() {
+        return Err(invalid(kind, name, &errors));
+    }
     let read = kind.read(object).map_err(|error| {
         let value = at(object, &error.field).cloned().unwrap_or_default();
         let field = FieldError::new(error.field, FieldErrorKind::Invalid, value, error.message);
         invalid(kind, name, &[field])
     })?;
-    let mut warnings = finalizer_warnings(&object["metadata"]);
+    let old = old.map(|old| &old["metadata"]);
+    let mut warnings = finalizer_warnings(old, &object["metadata"]);
     if options.validation == FieldValidation::Warn {
         warnings.extend(strict);
     }
@@ -223,6 +256,7 @@ pub(super) fn create(api: &Api, call: &Call, kind: Kind) -> Result<Response, Sta
     let options = WriteOptions::read(&call.query, "CreateOptions", false, agent)?;
     let (mut object, duplicates) = body(call)?;
     check_kind(kind, &object)?;
+    clean(&mut object);
     let prefix = object["metadata"]["generateName"]
         .as_str()
         .unwrap_or_default()
@@ -278,8 +312,24 @@ fn create_object(
         .with(kind, |schema| track_update(schema, None, &written, &writer));
     take_owners(&mut object, &owned);
     let name = object.metadata().name.clone();
-    let created = commit(api, options.dry_run, |core| core.create(object, uid(), now));
+    let created = add(api, options.dry_run, object, now);
     created.map_err(|error| refused(kind, &name, error, &written))
+}
+
+/// Creates; what is only rehearsed has no version.
+fn add(
+    api: &Api,
+    dry_run: bool,
+    object: Object,
+    now: Timestamp,
+) -> Result<Arc<Object>, StoreError> {
+    let created = commit(api, dry_run, |core| core.create(object, uid(), now))?;
+    if !dry_run {
+        return Ok(created);
+    }
+    let mut object = created.as_ref().clone();
+    object.metadata_mut().resource_version.clear();
+    Ok(Arc::new(object))
 }
 
 /// Takes the ownership that was worked out over the wire form.
@@ -303,20 +353,28 @@ pub(super) fn replace(
     negotiate(call.accept(), false)?;
     let agent = call.header(header::USER_AGENT);
     let options = WriteOptions::read(&call.query, "UpdateOptions", false, agent)?;
-    let (object, duplicates) = body(call)?;
+    let (mut object, duplicates) = body(call)?;
     check_kind(kind, &object)?;
-    let given = object["metadata"]["name"].as_str().unwrap_or_default();
-    if given != name {
-        return Err(Status::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        )));
-    }
+    clean(&mut object);
+    check_name(
+        object["metadata"]["name"].as_str().unwrap_or_default(),
+        name,
+    )?;
     let live = live(api, kind, name)?;
     let pinned = object["metadata"]["resourceVersion"].as_str();
-    if pinned.unwrap_or_default().is_empty() {
+    if matches!(pinned, None | Some("" | "0")) {
         let words = "must be specified for an update";
         let error = FieldError::invalid("metadata.resourceVersion", 0, words);
-        return Err(invalid(kind, name, &[error]));
+        let of = GroupKind {
+            group: GROUP,
+            kind: kind.plural(),
+        };
+        return Err(Status::invalid(of, name, &[error]));
+    }
+    let given = object["metadata"]["uid"].as_str().unwrap_or_default();
+    let found = &live.metadata().uid;
+    if !given.is_empty() && given != found {
+        return Err(Status::uid_precondition(resource(kind), name, given, found));
     }
     let (written, warnings) =
         write_over(api, kind, &live, object, subresource, &options, &duplicates)?;
@@ -340,24 +398,16 @@ fn write_over(
 ) -> Result<(Arc<Object>, Vec<String>), Status> {
     let name = live.metadata().name.clone();
     let stored = live.write();
-    let given = object["metadata"]["uid"].as_str().unwrap_or_default();
-    if !given.is_empty() && given != live.metadata().uid {
-        let found = &live.metadata().uid;
-        return Err(Status::uid_precondition(
-            resource(kind),
-            &name,
-            given,
-            found,
-        ));
-    }
-    // The server's own, whatever was sent.
+    // The server's own, whatever was sent; when an object goes can't be said by writing it.
     for field in [
         "generation",
+        "creationTimestamp",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
     ] {
         match stored["metadata"].get(field) {
             Some(value) => object["metadata"][field] = value.clone(),
+            None if field == "deletionTimestamp" => {}
             None => drop(
                 object["metadata"]
                     .as_object_mut()
@@ -426,19 +476,16 @@ pub(super) fn patch(
     for _ in 0..ATTEMPTS {
         let live = live(api, kind, name)?;
         let before = live.write();
-        let after = match media {
+        let mut after = match media {
             "application/json-patch+json" => json_patch(&before, &call.body)?,
             "application/merge-patch+json" => merge_patch(&before, &call.body)?,
             _ => return Err(Status::unsupported_media_type(&PATCH_MEDIA_TYPES)),
         };
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
         let pinned = version(&before) != version(&after);
-        let given = after["metadata"]["name"].as_str().unwrap_or_default();
-        if given != name {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
-        }
+        check_kind(kind, &after)?;
+        clean(&mut after);
+        check_name(after["metadata"]["name"].as_str().unwrap_or_default(), name)?;
         match write_over(api, kind, &live, after, subresource, &options, &[]) {
             Ok((written, warnings)) => return answered(call, kind, &written, 200, &warnings),
             // Somebody else wrote in between, and the patch doesn't mind.
@@ -462,15 +509,24 @@ fn applied(
     if !config.is_object() {
         return Err(Status::bad_request("the body is no object"));
     }
-    check_kind(kind, &config)?;
-    match config["metadata"]["name"].as_str() {
-        None | Some("") => config["metadata"]["name"] = json!(name),
-        Some(given) if given == name => {}
-        Some(given) => {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
-        }
+    let text = |field: &str| config[field].as_str().unwrap_or_default();
+    if text("apiVersion") != api_version() || text("kind") != kind.name() {
+        let (group, version) = match text("apiVersion").split_once('/') {
+            Some((group, version)) => (group, version),
+            None => ("", text("apiVersion")),
+        };
+        let given = text("kind");
+        return Err(Status::bad_request(format!(
+            "invalid object type: {group}/{version}, Kind={given}"
+        )));
+    }
+    clean(&mut config);
+    if config["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
+    {
+        config["metadata"]["name"] = json!(name);
     }
     for _ in 0..ATTEMPTS {
         let live = api.store.get(&ObjectKey::new(kind, name)).ok();
@@ -486,6 +542,14 @@ fn applied(
             subresource,
             now: &text,
         };
+        let after = api.schemas.with(kind, |schema| {
+            apply(schema, before.as_ref(), &config, &writer, options.force)
+        })?;
+        // Who owns what comes first.
+        check_name(
+            config["metadata"]["name"].as_str().unwrap_or_default(),
+            name,
+        )?;
         let pinned = config["metadata"]["resourceVersion"]
             .as_str()
             .unwrap_or_default();
@@ -501,13 +565,10 @@ fn applied(
             let found = &live.metadata().uid;
             return Err(Status::uid_precondition(resource(kind), name, given, found));
         }
-        let after = api.schemas.with(kind, |schema| {
-            apply(schema, before.as_ref(), &config, &writer, options.force)
-        })?;
         let (mut new, warnings) = decode(api, kind, &after, before.as_ref(), options, &[])?;
         let Some(live) = live else {
             new.set_status(None);
-            let created = commit(api, options.dry_run, |core| core.create(new, uid(), now));
+            let created = add(api, options.dry_run, new, now);
             let created = created.map_err(|error| refused(kind, name, error, &after))?;
             return answered(call, kind, &created, 201, &warnings);
         };
