@@ -438,22 +438,31 @@ fn write_over(
         track_update(schema, Some(&stored), &written, &writer)
     });
     take_owners(&mut new, &owned);
-    let stored = store(api, options.dry_run, new, subresource, now);
+    let stored = store(api, options.dry_run, new, subresource, now, live);
     let stored = stored.map_err(|error| refused(kind, &name, error, &written))?;
     Ok((stored, warnings))
 }
 
+/// Stores; what is only rehearsed keeps its version.
 fn store(
     api: &Api,
     dry_run: bool,
     object: Object,
     subresource: &str,
     now: Timestamp,
+    before: &Object,
 ) -> Result<Arc<Object>, StoreError> {
-    commit(api, dry_run, |core| match subresource {
+    let stored = commit(api, dry_run, |core| match subresource {
         "" => core.update(object, now),
         _ => core.update_status(object, now),
-    })
+    })?;
+    if !dry_run {
+        return Ok(stored);
+    }
+    let mut object = stored.as_ref().clone();
+    let version = &before.metadata().resource_version;
+    object.metadata_mut().resource_version.clone_from(version);
+    Ok(Arc::new(object))
 }
 
 /// PATCH on an object or its status.
@@ -575,7 +584,7 @@ fn applied(
         new.metadata_mut()
             .resource_version
             .clone_from(&live.metadata().resource_version);
-        match store(api, options.dry_run, new, subresource, now) {
+        match store(api, options.dry_run, new, subresource, now, &live) {
             Ok(stored) => return answered(call, kind, &stored, 200, &warnings),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(refused(kind, name, error, &after)),

@@ -271,7 +271,10 @@ impl Core {
             conditions::refresh(&mut new, &old.common().conditions, &now.seconds());
         }
         if new.metadata().deletion_timestamp.is_some() && new.metadata().finalizers.is_empty() {
-            return self.remove(&Arc::new(new));
+            // The writer gets what he wrote; the end has a version of its own.
+            let last = Arc::new(new);
+            self.remove(&last);
+            return last;
         }
         self.commit(EventKind::Modified, new, Some(Arc::clone(old)))
     }
