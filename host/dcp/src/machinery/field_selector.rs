@@ -171,7 +171,6 @@ mod tests {
             ("status.state!=Running", false, None),
             ("status.n=3", true, None),
             ("spec.stop=", true, None),
-            ("metadata.namespace=", true, None),
             ("metadata.name=a\\,b", false, Some("a,b")),
         ] {
             let selector = FieldSelector::parse(text, &supported).expect(text);
@@ -180,6 +179,10 @@ mod tests {
         }
         for (text, error) in [
             ("spec.x=1", "field label not supported: spec.x"),
+            (
+                "metadata.namespace=",
+                "field label not supported: metadata.namespace",
+            ),
             (
                 "nonsense",
                 "invalid selector: 'nonsense'; can't understand 'nonsense'",

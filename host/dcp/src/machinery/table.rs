@@ -264,7 +264,10 @@ mod tests {
             false,
         );
         assert_eq!(bare["columnDefinitions"], json!(null));
-        assert_eq!(bare["rows"], json!([{"cells": ["web", "Running", null]}]));
+        assert_eq!(
+            bare["rows"],
+            json!([{"cells": ["web", "Running", null], "object": null}])
+        );
         assert_eq!(bare["apiVersion"], "meta.k8s.io/v1beta1");
         let whole = table(
             &columns,
