@@ -9,6 +9,7 @@ mod admin;
 mod answer;
 mod auth;
 mod columns;
+mod decode;
 mod delete;
 mod describe;
 mod discovery;
