@@ -103,7 +103,7 @@ fn log_options(call: &Call, name: &str) -> Result<LogOptions, Status> {
     let time = query.get("sinceTime").map(|text| {
         let padded = text.trim_end_matches('Z').split_once('.').map_or_else(
             || format!("{}.000000Z", text.trim_end_matches('Z')),
-            |(whole, part)| format!("{whole}.{:0<6.6}Z", part),
+            |(whole, part)| format!("{whole}.{part:0<6.6}Z"),
         );
         let read = Timestamp::read(padded.as_bytes());
         read.ok_or_else(|| Status::bad_request(format!("sinceTime: `{text}` is no time in UTC")))

@@ -312,11 +312,12 @@ impl Running {
             EventKind::Deleted => Change::Removed,
         };
         let plainly = self.view.negotiated.representation == Representation::Object;
-        if self.selection.is_empty() && plainly {
-            if let Some(text) = self.projection.text(event) {
-                let kind = translate(change, true, true).map_or("", |told| told.event.as_str());
-                return self.ready.push_back(plain(kind, &text));
-            }
+        if self.selection.is_empty()
+            && plainly
+            && let Some(text) = self.projection.text(event)
+        {
+            let kind = translate(change, true, true).map_or("", |told| told.event.as_str());
+            return self.ready.push_back(plain(kind, &text));
         }
         let after = self.projection.project(&event.object);
         let before = event

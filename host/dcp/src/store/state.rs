@@ -324,7 +324,9 @@ fn same_but_for_times(new: &Object, old: &Object) -> bool {
     }
     let timeless = |object: &Object| {
         let mut owners = object.metadata().managed_fields.clone();
-        owners.iter_mut().for_each(|owner| owner.time = None);
+        for owner in &mut owners {
+            owner.time = None;
+        }
         // They are in the order of their times.
         owners.sort_by(|a, b| {
             let key = |owner: &ManagedFields| {
