@@ -32,11 +32,9 @@ pub struct ServiceSpec {
     /// Public port; none: allocated, and the same one again at the next run where it is free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// TCP or UDP.
-    #[serde(skip_serializing_if = "crate::schema::is_default")]
+    /// TCP or UDP; stored even where nothing was said.
     pub protocol: Protocol,
-    /// How the address comes about.
-    #[serde(skip_serializing_if = "crate::schema::is_default")]
+    /// How the address comes about; stored even where nothing was said.
     pub address_allocation_mode: AddressAllocationMode,
 }
 

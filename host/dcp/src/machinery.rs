@@ -37,6 +37,7 @@ pub mod selector;
 pub mod status;
 pub mod strict;
 pub mod table;
+pub mod types;
 pub mod watch_filter;
 
 #[cfg(test)]

@@ -231,6 +231,47 @@ async fn a_reader_that_sleeps_costs_nobody_anything() {
 }
 
 #[tokio::test]
+async fn an_owner_waits_for_its_dependents_where_that_is_asked() {
+    let folders = Folders::new();
+    let api = alone(&folders);
+    let media = "application/json";
+    let options = |policy: &str| json!({"propagationPolicy": policy});
+    api.post(&of("executables"), &executable("alone", "true"))
+        .await;
+    let (_, gone) = api
+        .json(
+            Method::DELETE,
+            &of("executables/alone"),
+            media,
+            &options("Foreground"),
+        )
+        .await;
+    assert_eq!(gone["status"], "Success", "{gone}");
+    for (policy, finalizer) in [("Foreground", "foregroundDeletion"), ("Orphan", "orphan")] {
+        let (owner, dependent) = (
+            format!("owner-{finalizer}").to_lowercase(),
+            format!("of-{finalizer}").to_lowercase(),
+        );
+        let (_, made) = api
+            .post(&of("executables"), &executable(&owner, "true"))
+            .await;
+        let mut object = executable(&dependent, "true");
+        object["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": made["apiVersion"], "kind": made["kind"], "name": owner,
+            "uid": made["metadata"]["uid"],
+        }]);
+        let (code, made) = api.post(&of("executables"), &object).await;
+        assert_eq!(code, 201, "{made}");
+        let path = of(&format!("executables/{owner}"));
+        let (_, waits) = api
+            .json(Method::DELETE, &path, media, &options(policy))
+            .await;
+        assert_eq!(waits["metadata"]["finalizers"], json!([finalizer]));
+        assert!(waits["metadata"]["deletionTimestamp"].is_string());
+    }
+}
+
+#[tokio::test]
 async fn pages_of_one_moment() {
     let folders = Folders::new();
     let api = alone(&folders);

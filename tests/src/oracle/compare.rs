@@ -104,10 +104,12 @@ pub fn topic(
     ours: &serde_json::Map<String, Value>,
 ) -> Vec<Difference> {
     let mut found = Vec::new();
+    let mut counted = Counted::default();
     let names: std::collections::BTreeSet<&String> = real.keys().chain(ours.keys()).collect();
     for name in names {
         let mut here = Vec::new();
-        walk(String::new(), real.get(name), ours.get(name), &mut here);
+        let (real, ours) = (real.get(name), ours.get(name));
+        walk(String::new(), real, ours, &mut counted, &mut here);
         found.extend(here.into_iter().map(|(path, real, ours)| Difference {
             topic: topic.to_owned(),
             request: name.clone(),
@@ -121,12 +123,74 @@ pub fn topic(
 
 type Found = Vec<(String, Option<Value>, Option<Value>)>;
 
-fn walk(path: String, real: Option<&Value>, ours: Option<&Value>, found: &mut Found) {
-    if real == ours {
+/// Which counted names (`<uid:3>`, `<rv:7>`) stand for each other. Where ours refuses what the
+/// real server stores, everything after it is counted differently: what has to be the same is
+/// which names are the same.
+#[derive(Debug, Default)]
+struct Counted {
+    ours_of: BTreeMap<String, String>,
+    real_of: BTreeMap<String, String>,
+}
+
+impl Counted {
+    /// Whether two texts are the same but for the counting.
+    fn same(&mut self, real: &str, ours: &str) -> bool {
+        let (real, ours) = (tokens(real), tokens(ours));
+        real.len() == ours.len()
+            && real.iter().zip(&ours).all(|(a, b)| {
+                let counted = a.split_once(':').zip(b.split_once(':'));
+                match counted.filter(|_| a.starts_with('<') && b.starts_with('<')) {
+                    Some(((kind, _), (other, _))) if kind == other => self.stands_for(a, b),
+                    _ => a == b,
+                }
+            })
+    }
+
+    fn stands_for(&mut self, real: &str, ours: &str) -> bool {
+        match (self.ours_of.get(real), self.real_of.get(ours)) {
+            (None, None) => {
+                self.ours_of.insert(real.to_owned(), ours.to_owned());
+                self.real_of.insert(ours.to_owned(), real.to_owned());
+                true
+            }
+            (Some(known), _) => known == ours,
+            (None, Some(_)) => false,
+        }
+    }
+}
+
+/// The counted names of a text, and what is between them.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(['<']) {
+        let (before, name) = rest.split_at(start);
+        found.push(before);
+        let end = name.find('>').map_or(name.len(), |end| end + 1);
+        found.push(&name[..end]);
+        rest = &name[end..];
+    }
+    found.push(rest);
+    found
+}
+
+fn walk(
+    path: String,
+    real: Option<&Value>,
+    ours: Option<&Value>,
+    counted: &mut Counted,
+    found: &mut Found,
+) {
+    if let (Some(Value::String(real)), Some(Value::String(ours))) = (real, ours)
+        && counted.same(real, ours)
+    {
         return;
     }
     let parts = real.zip(ours).and_then(|(a, b)| parts(a).zip(parts(b)));
     let Some((real_parts, our_parts)) = parts else {
+        if real == ours {
+            return;
+        }
         found.push((path, real.cloned(), ours.cloned()));
         return;
     };
@@ -139,12 +203,21 @@ fn walk(path: String, real: Option<&Value>, ours: Option<&Value>, found: &mut Fo
             format!("{path}/{escaped}"),
             real_parts.get(key).copied(),
             our_parts.get(key).copied(),
+            counted,
             found,
         );
     }
-    if found.len() == before {
+    if found.len() == before && real.map(order) != ours.map(order) {
         found.push((format!("{path}/order"), real.cloned(), ours.cloned()));
     }
+}
+
+/// The names of items in their order.
+fn order(value: &Value) -> Vec<&str> {
+    let items = value.as_array().into_iter().flatten();
+    items
+        .filter_map(|item| item.get("name")?.as_str())
+        .collect()
 }
 
 /// Fields, or items by name or place.
@@ -193,6 +266,17 @@ mod tests {
         assert!(listed("/body").covers(&found[0]));
         assert!(!listed("/body/items/*/y").covers(&found[0]));
         assert!(topic("list", &real, &real).is_empty());
+    }
+
+    #[test]
+    fn what_is_counted_may_be_counted_differently() {
+        let real = answers(json!({"a": "<uid:2>", "b": "<rv:2>", "c": "of <uid:2>"}));
+        let ours = answers(json!({"a": "<uid:1>", "b": "<rv:5>", "c": "of <uid:1>"}));
+        assert!(topic("t", &real, &ours).is_empty());
+        let other = answers(json!({"a": "<uid:1>", "b": "<rv:5>", "c": "of <uid:3>"}));
+        assert_eq!(topic("t", &real, &other)[0].path, "/c");
+        let merged = answers(json!({"a": "<uid:1>", "b": "<uid:1>", "c": "of <uid:1>"}));
+        assert_eq!(topic("t", &real, &merged)[0].path, "/b");
     }
 
     #[test]

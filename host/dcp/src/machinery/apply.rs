@@ -188,7 +188,7 @@ fn check(schema: &Schema<'_>, config: &Value) -> Result<(), ApplyError> {
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Err(ApplyError::BadRequest(format!(
-        "failed to create typed patch object ({}; {}, Kind={}): {}",
+        "failed to create typed patch object (/{}; {}, Kind={}): {}",
         text(&metadata["name"]),
         text(&config["apiVersion"]),
         text(&config["kind"]),
@@ -285,12 +285,9 @@ fn applied(
         return Err(conflicts);
     }
 
-    if let Some(last) = last
-        && last.fields == mine.fields
-        && last.api_version == mine.api_version
-        && before == after
-    {
-        mine.time = last.time;
+    // Who changes nothing has no time of his own.
+    if live.is_some() && before == after {
+        mine.time = last.map(|last| last.time).unwrap_or_default();
     }
     managers.entries.push(mine);
     managers.write(&mut after);

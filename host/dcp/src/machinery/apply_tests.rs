@@ -241,7 +241,7 @@ fn items_of_lists() {
     let error = world.apply("a", "t5", bad).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "failed to create typed patch object (web; usvc-dev.developer.microsoft.com/v1, \
+        "failed to create typed patch object (/web; usvc-dev.developer.microsoft.com/v1, \
          Kind=Executable): .spec.ports: duplicate entries for key [port=1]"
     );
     let error = world.apply("a", "t5", json!({"oops": 1})).unwrap_err();

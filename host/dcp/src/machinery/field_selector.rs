@@ -27,7 +27,7 @@ pub struct FieldSelector {
 }
 
 impl FieldSelector {
-    /// Reads a selector. `metadata.name` and `metadata.namespace` are always supported.
+    /// Reads a selector. `metadata.name` is always supported.
     ///
     /// # Errors
     /// It isn't well formed, or names a field that isn't supported.
@@ -43,9 +43,7 @@ impl FieldSelector {
             };
             let (field, equal, value) = split_term(term).ok_or_else(bad)?;
             let value = unescape(value).ok_or_else(bad)?;
-            if !matches!(field, "metadata.name" | "metadata.namespace")
-                && !supported.contains(&field)
-            {
+            if field != "metadata.name" && !supported.contains(&field) {
                 return Err(SelectorError::FieldNotSupported(field.to_owned()));
             }
             requirements.push(FieldRequirement {
@@ -173,7 +171,6 @@ mod tests {
             ("status.state!=Running", false, None),
             ("status.n=3", true, None),
             ("spec.stop=", true, None),
-            ("metadata.namespace=", true, None),
             ("metadata.name=a\\,b", false, Some("a,b")),
         ] {
             let selector = FieldSelector::parse(text, &supported).expect(text);
@@ -182,6 +179,10 @@ mod tests {
         }
         for (text, error) in [
             ("spec.x=1", "field label not supported: spec.x"),
+            (
+                "metadata.namespace=",
+                "field label not supported: metadata.namespace",
+            ),
             (
                 "nonsense",
                 "invalid selector: 'nonsense'; can't understand 'nonsense'",

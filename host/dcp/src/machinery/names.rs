@@ -194,7 +194,7 @@ pub fn validate_metadata(metadata: &Value) -> Vec<FieldError> {
 /// What an update changes that may not change: `old` and `new` are both `metadata`.
 pub fn validate_metadata_update(old: &Value, new: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    for key in ["name", "namespace", "uid", "creationTimestamp"] {
+    for key in ["name", "namespace", "uid", "deletionTimestamp"] {
         let (before, after) = (old.get(key), new.get(key));
         // What an update leaves out is filled in from what is stored.
         if after.is_some() && before != after {
@@ -220,7 +220,12 @@ pub fn validate_metadata_update(old: &Value, new: &Value) -> Vec<FieldError> {
                 "metadata.finalizers",
                 format!(
                     "no new finalizers can be added if the object is being deleted, found new \
-                     finalizers {added:?}"
+                     finalizers []string{{{}}}",
+                    added
+                        .iter()
+                        .map(|name| format!("{name:?}"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ),
             ));
         }
@@ -267,15 +272,17 @@ fn entries(map: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     map.and_then(Value::as_object).into_iter().flatten()
 }
 
-/// Warnings about finalizers that could be somebody else's, too.
-pub fn finalizer_warnings(metadata: &Value) -> Vec<String> {
+/// Warnings about new finalizers that could be somebody else's, too.
+pub fn finalizer_warnings(old: Option<&Value>, metadata: &Value) -> Vec<String> {
+    let known = old.and_then(|old| old["finalizers"].as_array());
     let list = metadata["finalizers"].as_array().into_iter().flatten();
-    list.filter_map(Value::as_str)
+    list.filter(|name| known.is_none_or(|known| !known.contains(name)))
+        .filter_map(Value::as_str)
         .filter(|name| !name.contains('/') && !matches!(*name, "orphan" | "foregroundDeletion"))
         .map(|name| {
             format!(
-                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name including \
-                 a path (/) to avoid accidental conflicts with other finalizer writers"
+                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name to avoid \
+                 accidental conflicts with other finalizer writers"
             )
         })
         .collect()

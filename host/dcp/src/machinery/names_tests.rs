@@ -95,7 +95,7 @@ fn whole_metadata() {
             "FieldValueTooLong",
         ),
         (
-            json!({"name": "a", "finalizers": ["x y"]}),
+            json!({"name": "a", "finalizers": ["not mine"]}),
             "metadata.finalizers",
             "FieldValueInvalid",
         ),
@@ -137,7 +137,7 @@ fn updates() {
         [
             "metadata.uid: Invalid value: \"v\": field is immutable",
             "metadata.finalizers: Forbidden: no new finalizers can be added if the object is \
-             being deleted, found new finalizers [\"x.io/b\"]",
+             being deleted, found new finalizers []string{\"x.io/b\"}",
         ]
     );
     let unqualified = json!({"name": "a", "finalizers": ["mine", "x.io/y"]});

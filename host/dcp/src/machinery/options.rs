@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::field_error::{FieldError, FieldErrorKind};
+use super::field_error::FieldError;
 use super::status::{GroupKind, Status};
 
 /// Bytes of a field manager's name.
@@ -151,14 +151,6 @@ impl ListOptions<'_> {
                 &["Exact", "NotOlderThan", ""],
             ));
         }
-        if self.limit < 0 {
-            errors.push(FieldError::new(
-                "limit",
-                FieldErrorKind::Invalid,
-                self.limit,
-                "must be greater than or equal to 0",
-            ));
-        }
         errors
     }
 }
@@ -166,15 +158,16 @@ impl ListOptions<'_> {
 /// Reads a resource version: nothing and 0 are the same to whoever only needs any state.
 ///
 /// # Errors
-/// 422: it isn't a number.
+/// 400: it isn't a number.
 pub fn parse_resource_version(text: &str) -> Result<Option<u64>, Status> {
     if text.is_empty() {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| {
-        let detail = "must be a number that the server has given";
+        // The words of Go's parser, which clients may know.
+        let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
         let error = FieldError::invalid("resourceVersion", text, detail);
-        invalid_options("ListOptions", &[error])
+        Status::bad_request(format!("invalid resource version: {error}"))
     })
 }
 
@@ -226,7 +219,7 @@ mod tests {
         assert!(FieldValidation::parse(Some("x")).is_err());
         assert_eq!(parse_resource_version(""), Ok(None));
         assert_eq!(parse_resource_version("7"), Ok(Some(7)));
-        assert_eq!(parse_resource_version("x").unwrap_err().code, 422);
+        assert_eq!(parse_resource_version("x").unwrap_err().code, 400);
     }
 
     #[test]
@@ -308,7 +301,7 @@ mod tests {
                 },
                 "Unsupported",
             ),
-            (ListOptions { limit: -1, ..list }, "greater than or equal"),
+            (ListOptions { limit: -1, ..list }, ""),
         ] {
             let found = texts(&options.validate());
             assert_eq!(found.is_empty(), error.is_empty(), "{options:?}: {found:?}");

@@ -65,7 +65,10 @@ fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, PatchError> 
 /// # Errors
 /// It isn't a JSON Patch, is too large, or doesn't fit the object.
 pub fn json_patch(object: &Value, body: &[u8]) -> Result<Value, PatchError> {
-    let patch: Patch = decode(body)?;
+    // A list that is no patch is refused as one that doesn't fit.
+    let operations: Vec<Value> = decode(body)?;
+    let patch: Patch = serde_json::from_value(operations.into())
+        .map_err(|error| PatchError::Unprocessable(error.to_string()))?;
     if patch.0.len() > MAX_OPERATIONS {
         return Err(PatchError::TooLarge(format!(
             "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
@@ -220,10 +223,14 @@ mod tests {
         for (patch, code, part) in [
             ("", 400, "error decoding patch"),
             ("{}", 400, "error decoding patch"),
-            (r#"[{"op":"fly","path":"/a"}]"#, 400, "error decoding patch"),
+            (
+                r#"[{"op":"fly","path":"/a"}]"#,
+                422,
+                "unknown variant `fly`",
+            ),
             (
                 r#"[{"op":"add","path":"/a"}]"#,
-                400,
+                422,
                 "missing field `value`",
             ),
             (

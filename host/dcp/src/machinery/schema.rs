@@ -123,7 +123,7 @@ impl<'a> Schema<'a> {
     }
 
     /// A keyword, of the place of use before that of what is referenced.
-    fn keyword(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn keyword(&self, key: &str) -> Option<&'a Value> {
         self.node
             .and_then(|node| node.get(key))
             .or_else(|| self.resolved()?.get(key))

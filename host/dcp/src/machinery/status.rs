@@ -237,15 +237,6 @@ impl Status {
         Self::about(Reason::NotFound, message, of, name)
     }
 
-    /// 404: no such path. Clients print this text for it.
-    pub fn no_such_path() -> Self {
-        Self::failure(
-            Reason::NotFound,
-            "the server could not find the requested resource",
-        )
-        .with_details(Details::default())
-    }
-
     /// 409: the name is taken.
     pub fn already_exists(of: GroupResource<'_>, name: &str) -> Self {
         let message = format!("{of} {name:?} already exists");
@@ -281,24 +272,39 @@ impl Status {
         )
     }
 
-    /// 409: a precondition on the uid failed.
+    /// 409: a precondition of a deletion failed. These speak of the kind, not of the resource.
+    fn precondition(of: GroupKind<'_>, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {of} {name:?}: {why}");
+        Self::failure(Reason::Conflict, message).with_details(Details {
+            name: name.to_owned(),
+            group: of.group.to_owned(),
+            kind: of.kind.to_owned(),
+            ..Details::default()
+        })
+    }
+
+    /// 409: a deletion is meant for another object of that name.
+    pub fn delete_uid(of: GroupKind<'_>, name: &str, wanted: &str, found: &str) -> Self {
+        let why = format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({found}). \
+             The object might have been deleted and then recreated"
+        );
+        Self::precondition(of, name, &why)
+    }
+
+    /// 409: a deletion is meant for the object as it was.
+    pub fn delete_version(of: GroupKind<'_>, name: &str, wanted: &str, found: &str) -> Self {
+        let why = format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the \
+             ResourceVersion in record ({found}). The object might have been modified"
+        );
+        Self::precondition(of, name, &why)
+    }
+
+    /// 409: an update is meant for another object of that name.
     pub fn uid_precondition(of: GroupResource<'_>, name: &str, wanted: &str, found: &str) -> Self {
         let why = format!(
             "Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-        );
-        Self::conflict_because(of, name, &why)
-    }
-
-    /// 409: a precondition on the resource version failed.
-    pub fn version_precondition(
-        of: GroupResource<'_>,
-        name: &str,
-        wanted: &str,
-        found: &str,
-    ) -> Self {
-        let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in \
-             object meta: {found}"
         );
         Self::conflict_because(of, name, &why)
     }
@@ -365,10 +371,17 @@ impl Status {
         Self::forbidden(nothing, "", &why)
     }
 
-    /// 405.
-    pub fn method_not_allowed(of: GroupResource<'_>) -> Self {
-        let message = "the server does not allow this method on the requested resource".to_owned();
+    /// 405 on objects; the verb is `create`, `delete`, …
+    pub fn method_not_allowed(of: GroupResource<'_>, verb: &str) -> Self {
+        let kind = of.to_string();
+        let message = format!("{verb} is not supported on resources of kind {kind:?}");
         Self::about(Reason::MethodNotAllowed, message, of, "")
+    }
+
+    /// 405 on anything else.
+    pub fn method_not_allowed_here() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::failure(Reason::MethodNotAllowed, message).with_details(Details::default())
     }
 
     /// 406.

@@ -7,6 +7,11 @@ const EXE: GroupResource<'_> = GroupResource {
     resource: "executables",
 };
 
+const KIND: GroupKind<'_> = GroupKind {
+    group: "usvc-dev.developer.microsoft.com",
+    kind: "Executable",
+};
+
 #[test]
 fn wording() {
     let exe = "executables.usvc-dev.developer.microsoft.com \"x\"";
@@ -27,7 +32,19 @@ fn wording() {
             format!("{cannot} Precondition failed: UID in precondition: a, UID in object meta: b"),
         ),
         (
-            Status::method_not_allowed(EXE),
+            Status::delete_uid(KIND, "x", "a", "b"),
+            409,
+            "Conflict",
+            "Operation cannot be fulfilled on Executable.usvc-dev.developer.microsoft.com \"x\": the UID in the precondition (a) does not match the UID in record (b). The object might have been deleted and then recreated".to_owned(),
+        ),
+        (
+            Status::method_not_allowed(EXE, "patch"),
+            405,
+            "MethodNotAllowed",
+            "patch is not supported on resources of kind \"executables.usvc-dev.developer.microsoft.com\"".to_owned(),
+        ),
+        (
+            Status::method_not_allowed_here(),
             405,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource".to_owned(),

@@ -41,7 +41,11 @@ impl<'a> Column<'a> {
             name: "Name",
             kind: "string",
             format: "name",
-            description: "Name must be unique within a namespace.",
+            description: "Name must be unique within a namespace. Is required when creating \
+                resources, although some resources may allow a client to request the generation \
+                of an appropriate name automatically. Name is primarily intended for creation \
+                idempotence and configuration definition. Cannot be updated. More info: \
+                https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
             priority: 0,
             cell: Box::new(|object| object["metadata"]["name"].clone()),
         }
@@ -103,7 +107,8 @@ impl IncludeObject {
             Some("None") => Ok(Self::None),
             Some("Object") => Ok(Self::Object),
             Some(other) => Err(Status::bad_request(format!(
-                "unrecognized includeObject value: {other:?}"
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: \
+                 must be 'Metadata', 'Object', 'None', or empty"
             ))),
         }
     }
@@ -135,10 +140,10 @@ pub fn table<'a>(
             }
         })
         .collect();
-    let definitions: Vec<Value> = if with_columns {
+    let definitions: Value = if with_columns {
         columns.iter().map(Column::definition).collect()
     } else {
-        Vec::new()
+        Value::Null
     };
     json!({
         "kind": "Table",
@@ -154,6 +159,7 @@ fn listed(metadata: &Value) -> Map<String, Value> {
     ["resourceVersion", "continue", "remainingItemCount"]
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), metadata.get(key)?.clone())))
+        .filter(|(_, value)| value != "")
         .collect()
 }
 
@@ -237,7 +243,7 @@ mod tests {
                 "metadata": {"resourceVersion": "9", "continue": "c"},
                 "columnDefinitions": [
                     {"name": "Name", "type": "string", "format": "name", "priority": 0,
-                     "description": "Name must be unique within a namespace."},
+                     "description": Column::name().description},
                     {"name": "State", "type": "string", "format": "", "priority": 0,
                      "description": "What it does."},
                     {"name": "PID", "type": "integer", "format": "", "priority": 1, "description": ""},
@@ -257,7 +263,7 @@ mod tests {
             version,
             false,
         );
-        assert_eq!(bare["columnDefinitions"], json!([]));
+        assert_eq!(bare["columnDefinitions"], json!(null));
         assert_eq!(
             bare["rows"],
             json!([{"cells": ["web", "Running", null], "object": null}])

@@ -51,10 +51,15 @@ pub(super) fn status(status: &Status) -> Response {
     response
 }
 
+/// 404 of a path that isn't there. Clients don't look for an object in it.
+pub(super) fn no_such_path() -> Response {
+    text(404, "404 page not found\n")
+}
+
 /// Adds warnings, which kubectl prints.
 pub(super) fn warn(mut response: Response, warnings: &[String]) -> Response {
     for warning in warnings {
-        let quoted = warning.replace(['\\', '"'], " ");
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(text) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             response.headers_mut().append(header::WARNING, text);
         }

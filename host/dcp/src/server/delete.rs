@@ -7,18 +7,19 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::list::Selection;
-use super::route::{Call, resource};
+use super::route::{Call, group_kind, resource};
 use super::{Api, answer};
 use crate::clock::Timestamp;
 use crate::machinery::field_error::FieldError;
 use crate::machinery::negotiate::negotiate;
 use crate::machinery::options::{invalid_options, validate_dry_run};
 use crate::machinery::status::Status;
-use crate::store::{Core, StoreError};
+use crate::store::{Core, Propagation, StoreError};
 
 /// How to delete.
 struct Options {
     dry_run: bool,
+    propagation: Propagation,
     uid: Option<String>,
     version: Option<String>,
 }
@@ -68,6 +69,11 @@ impl Options {
         let text = |field: &str| body["preconditions"][field].as_str().map(str::to_owned);
         Ok(Self {
             dry_run: !dry_run.is_empty(),
+            propagation: match policy {
+                Some("Foreground") => Propagation::Foreground,
+                Some("Orphan") => Propagation::Orphan,
+                _ => Propagation::Background,
+            },
             uid: text("uid"),
             version: text("resourceVersion"),
         })
@@ -75,17 +81,34 @@ impl Options {
 
     fn check(&self, kind: Kind, object: &Object) -> Result<(), Status> {
         let metadata = object.metadata();
-        let (of, name) = (resource(kind), &metadata.name);
+        let (of, name) = (group_kind(kind), &metadata.name);
         match (&self.uid, &self.version) {
             (Some(uid), _) if *uid != metadata.uid => {
-                Err(Status::uid_precondition(of, name, uid, &metadata.uid))
+                Err(Status::delete_uid(of, name, uid, &metadata.uid))
             }
             (_, Some(version)) if *version != metadata.resource_version => {
                 let found = &metadata.resource_version;
-                Err(Status::version_precondition(of, name, version, found))
+                Err(Status::delete_version(of, name, version, found))
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Options {
+    /// Deletes; an object that nothing depends on has nothing to wait for.
+    fn delete(&self, core: &mut Core, object: &Object) -> Result<(), StoreError> {
+        let uid = &object.metadata().uid;
+        let is_owner = core.objects().any(|other| {
+            let owners = &other.metadata().owner_references;
+            owners.iter().any(|owner| owner.uid == *uid)
+        });
+        let propagation = if is_owner {
+            self.propagation
+        } else {
+            Propagation::Background
+        };
+        core.delete_with(&object.key(), propagation, Timestamp::now())
     }
 }
 
@@ -100,7 +123,7 @@ pub(super) fn one(api: &Api, call: &Call, kind: Kind, name: &str) -> Result<Resp
         // The object that was looked at is the one that goes.
         let checked = options.check(kind, &object);
         if checked.is_ok() {
-            core.delete(&key, Timestamp::now())?;
+            options.delete(core, &object)?;
         }
         Ok((object, checked, core.get(&key).ok()))
     };
@@ -133,7 +156,7 @@ pub(super) fn collection(api: &Api, call: &Call, kind: Kind) -> Result<Response,
     if !options.dry_run {
         for object in &matching {
             // One that went by itself meanwhile has gone.
-            let _ = api.store.delete(&object.key());
+            let _ = api.store.transact(|core| options.delete(core, object));
         }
     }
     let items: Vec<Value> = matching.iter().map(|object| object.write()).collect();
@@ -142,7 +165,7 @@ pub(super) fn collection(api: &Api, call: &Call, kind: Kind) -> Result<Response,
         &json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": format!("{}List", kind.name()),
-            "metadata": {"resourceVersion": revision.to_string()},
+            "metadata": {"resourceVersion": revision.to_string(), "continue": ""},
             "items": items,
         }),
     ))

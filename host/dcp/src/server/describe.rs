@@ -1,37 +1,44 @@
-//! What describes the API: discovery, OpenAPI, version and health.
+//! What describes the API: OpenAPI, version and health, and who answers discovery.
 
-use aspire_api::{GROUP, Kind, VERSION};
+use aspire_api::{GROUP, VERSION};
+use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::route::Call;
-use super::{Api, answer};
+use super::{Api, answer, discovery};
 use crate::machinery::openapi_v2::PROTOBUF_CONTENT_TYPE;
 use crate::machinery::status::Status;
 
 pub(super) fn handle(api: &Api, call: &Call, path: &[&str]) -> Result<Response, Status> {
-    let json = |value: &Value| Ok(answer::json(200, value));
+    let found = read(api, call, path);
+    if matches!(call.method, Method::GET | Method::HEAD) || found.status() == 404 {
+        return Ok(found);
+    }
+    Err(Status::method_not_allowed_here())
+}
+
+fn read(api: &Api, call: &Call, path: &[&str]) -> Response {
+    let json = |value: &Value| answer::json(200, value);
     match path {
         [] => json(&json!({"paths": paths()})),
-        ["api"] => json(&json!({"kind": "APIVersions", "versions": ["v1"]})),
-        ["api", "v1"] => json(&core_resources()),
-        ["apis"] => json(&json!({
-            "kind": "APIGroupList", "apiVersion": "v1", "groups": [group()],
-        })),
+        ["api"] => discovery::versions(call),
+        ["api", "v1"] => json(&discovery::core_resources()),
+        ["apis"] => discovery::groups(call),
         ["apis", GROUP] => {
-            let mut group = group();
+            let mut group = discovery::group();
             group["kind"] = json!("APIGroup");
             group["apiVersion"] = json!("v1");
             json(&group)
         }
-        ["apis", GROUP, VERSION] => json(&resources()),
+        ["apis", GROUP, VERSION] => json(&discovery::resources()),
         ["version"] => json(&version()),
-        ["healthz" | "readyz" | "livez", rest @ ..] => Ok(health(call, path[0], rest)),
-        ["openapi", "v2"] => Ok(openapi_v2(api, call)),
+        ["healthz" | "readyz" | "livez", rest @ ..] => health(call, path[0], rest),
+        ["openapi", "v2"] => openapi_v2(api, call),
         ["openapi", "v3"] => json(&api.schemas.index()),
         ["openapi", "v3", "api", "v1"] => json(api.schemas.core()),
         ["openapi", "v3", "apis", GROUP, VERSION] => json(api.schemas.group()),
-        _ => Err(Status::no_such_path()),
+        _ => answer::no_such_path(),
     }
 }
 
@@ -53,54 +60,11 @@ fn paths() -> Vec<String> {
         .collect()
 }
 
-fn group() -> Value {
-    let version = json!({"groupVersion": format!("{GROUP}/{VERSION}"), "version": VERSION});
-    json!({"name": GROUP, "versions": [version], "preferredVersion": version})
-}
-
-fn resources() -> Value {
-    let mut resources = Vec::new();
-    for kind in Kind::ALL {
-        resources.push(json!({
-            "name": kind.plural(), "singularName": kind.singular(), "namespaced": false,
-            "kind": kind.name(), "shortNames": [kind.short_name()], "categories": ["all"],
-            "verbs": ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
-        }));
-        resources.push(json!({
-            "name": format!("{}/status", kind.plural()), "singularName": "", "namespaced": false,
-            "kind": kind.name(), "verbs": ["get", "patch", "update"],
-        }));
-        if kind.has_log() {
-            resources.push(json!({
-                "name": format!("{}/log", kind.plural()), "singularName": "", "namespaced": false,
-                "kind": kind.name(), "verbs": ["get"],
-            }));
-        }
-    }
-    json!({
-        "kind": "APIResourceList", "apiVersion": "v1",
-        "groupVersion": format!("{GROUP}/{VERSION}"), "resources": resources,
-    })
-}
-
-fn core_resources() -> Value {
-    json!({
-        "kind": "APIResourceList", "groupVersion": "v1",
-        "resources": [
-            {"name": "namespaces", "singularName": "namespace", "namespaced": false,
-             "kind": "Namespace", "shortNames": ["ns"], "verbs": ["get", "list"]},
-            {"name": "pods", "singularName": "pod", "namespaced": true, "kind": "Pod",
-             "shortNames": ["po"], "categories": ["all"], "verbs": ["get", "list", "watch"]},
-            {"name": "pods/log", "singularName": "", "namespaced": true, "kind": "Pod",
-             "verbs": ["get"]},
-        ],
-    })
-}
-
 fn version() -> Value {
     // Major and minor are those of the Kubernetes API that this one behaves like.
     json!({
-        "major": "1", "minor": "34",
+        "major": "1", "minor": "34", "emulationMajor": "1", "emulationMinor": "34",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "33",
         "gitVersion": concat!("v1.34.0+aspire-host.", env!("CARGO_PKG_VERSION")),
         "gitCommit": "", "gitTreeState": "", "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "", "compiler": "rustc",
@@ -114,7 +78,7 @@ fn health(call: &Call, endpoint: &str, rest: &[&str]) -> Response {
             answer::text(200, format!("[+]ping ok\n{endpoint} check passed\n"))
         }
         [] | ["ping"] => answer::text(200, "ok"),
-        _ => answer::status(&Status::no_such_path()),
+        _ => answer::no_such_path(),
     }
 }
 

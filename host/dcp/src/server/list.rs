@@ -30,9 +30,14 @@ pub(super) struct Selection {
 
 impl Selection {
     pub(super) fn read(call: &Call) -> Result<Self, Status> {
+        Self::read_with(call, &SELECTABLE)
+    }
+
+    /// `fields`: what can be selected by, beside the name.
+    pub(super) fn read_with(call: &Call, fields: &[&str]) -> Result<Self, Status> {
         Ok(Self {
             labels: call.query.text("labelSelector").parse()?,
-            fields: FieldSelector::parse(call.query.text("fieldSelector"), &SELECTABLE)?,
+            fields: FieldSelector::parse(call.query.text("fieldSelector"), fields)?,
         })
     }
 
@@ -189,7 +194,9 @@ fn snapshot(
     if wanted > current {
         return Err(Status::too_large_version(wanted, current));
     }
-    if options.resource_version_match == "Exact" {
+    // A page that starts at a revision is a page of it.
+    let paged = options.limit > 0 && wanted > 0 && options.resource_version_match.is_empty();
+    if paged || options.resource_version_match == "Exact" {
         let objects = api.store.list_at(wanted);
         return Ok((objects.map_err(|_| Status::list_too_old())?, wanted));
     }

@@ -44,6 +44,11 @@ impl Query {
             .collect()
     }
 
+    /// Replaces a parameter.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), vec![value.to_owned()]);
+    }
+
     /// Names that are there.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -112,6 +117,8 @@ pub(super) struct WriteOptions {
     pub(super) manager: String,
     pub(super) validation: FieldValidation,
     pub(super) force: bool,
+    /// Whether it is a patch.
+    pub(super) patch: bool,
 }
 
 impl WriteOptions {
@@ -150,6 +157,7 @@ impl WriteOptions {
             manager: manager.chars().take(128).collect(),
             validation,
             force: force.unwrap_or(false),
+            patch: kind == "PatchOptions",
         })
     }
 }

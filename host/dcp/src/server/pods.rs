@@ -66,7 +66,7 @@ pub(super) fn handle(api: &Api, call: &Call, rest: &[&str]) -> Result<Response, 
                 "metadata": {"resourceVersion": api.store.list().1.to_string()},
             }),
         )),
-        _ => Err(Status::no_such_path()),
+        _ => Ok(answer::no_such_path()),
     }
 }
 
@@ -93,12 +93,17 @@ fn log_options(call: &Call, name: &str) -> Result<LogOptions, Status> {
             "container {container} is not valid for pod {name}"
         )));
     }
+    if query.flag("previous")? {
+        return Err(Status::bad_request(format!(
+            "previous terminated container {name:?} in pod {name:?} not found"
+        )));
+    }
     let seconds: Option<i64> = query.number("sinceSeconds")?;
     let since = seconds.map(|seconds| Timestamp(Timestamp::now().0 - seconds * 1_000_000));
     let time = query.get("sinceTime").map(|text| {
         let padded = text.trim_end_matches('Z').split_once('.').map_or_else(
             || format!("{}.000000Z", text.trim_end_matches('Z')),
-            |(whole, part)| format!("{whole}.{:0<6.6}Z", part),
+            |(whole, part)| format!("{whole}.{part:0<6.6}Z"),
         );
         let read = Timestamp::read(padded.as_bytes());
         read.ok_or_else(|| Status::bad_request(format!("sinceTime: `{text}` is no time in UTC")))
@@ -133,7 +138,8 @@ fn collection(api: &Api, call: &Call, is_here: bool) -> Result<Response, Status>
         send_initial_events: query.optional_flag("sendInitialEvents")?,
         ..ListOptions::default()
     };
-    let selection = Selection::read(call)?;
+    let fields = ["metadata.namespace", "status.phase", "spec.nodeName"];
+    let selection = Selection::read_with(call, &fields)?;
     let negotiated = negotiate(call.accept(), options.watch)?;
     if options.watch {
         let what = Watched {

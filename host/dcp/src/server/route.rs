@@ -10,9 +10,10 @@ use http_body_util::{BodyExt, Limited};
 use super::parameters::{Query, decode};
 use super::{Api, admin, answer, delete, describe, list, log, pods, write};
 use crate::machinery::patch::MAX_BODY_BYTES;
-use crate::machinery::status::{GroupResource, Status};
+use crate::machinery::status::{GroupKind, GroupResource, Status};
 
 /// A request, read.
+#[derive(Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: Vec<String>,
@@ -27,6 +28,17 @@ impl Call {
         value.unwrap_or_default()
     }
 
+    /// The same call as a watch, of one object or all.
+    fn as_watch(&self, name: Option<&str>) -> Self {
+        let mut call = self.clone();
+        call.query.set("watch", "true");
+        if let Some(name) = name {
+            call.query
+                .set("fieldSelector", &format!("metadata.name={name}"));
+        }
+        call
+    }
+
     /// `Accept`, if there is one.
     pub(super) fn accept(&self) -> Option<&str> {
         self.headers.get(header::ACCEPT)?.to_str().ok()
@@ -38,6 +50,26 @@ pub(super) fn resource(kind: Kind) -> GroupResource<'static> {
     GroupResource {
         group: GROUP,
         resource: kind.plural(),
+    }
+}
+
+/// How errors call a kind.
+pub(super) fn group_kind(kind: Kind) -> GroupKind<'static> {
+    GroupKind {
+        group: GROUP,
+        kind: kind.name(),
+    }
+}
+
+/// What a method does to one object.
+fn verb(method: &str) -> &'static str {
+    match method {
+        "GET" | "HEAD" => "get",
+        "POST" => "create",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        _ => "",
     }
 }
 
@@ -66,13 +98,23 @@ async fn route(api: &Api, call: &Call) -> Result<Response, Status> {
     let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
     match path[..] {
         ["apis", GROUP, VERSION, plural, ref rest @ ..] => {
-            let kind = Kind::of_plural(plural).ok_or_else(Status::no_such_path)?;
-            objects(api, call, kind, rest).await
+            match (plural, Kind::of_plural(plural), rest) {
+                (_, Some(kind), _) => objects(api, call, kind, rest).await,
+                // The old way to watch.
+                ("watch", None, [plural] | [plural, _]) => {
+                    let kind = Kind::of_plural(plural);
+                    let call = call.as_watch(rest.get(1).copied());
+                    kind.map_or_else(
+                        || Ok(answer::no_such_path()),
+                        |kind| list::collection(api, &call, kind),
+                    )
+                }
+                _ => Ok(answer::no_such_path()),
+            }
         }
         ["admin", "execution"] => admin::handle(api, call),
         ["api", "v1", ref rest @ ..] if !rest.is_empty() => pods::handle(api, call, rest),
-        _ if call.method == Method::GET => describe::handle(api, call, &path),
-        _ => Err(Status::no_such_path()),
+        _ => describe::handle(api, call, &path),
     }
 }
 
@@ -89,8 +131,10 @@ async fn objects(api: &Api, call: &Call, kind: Kind, rest: &[&str]) -> Result<Re
         ("PUT", [name, "status"]) => write::replace(api, call, kind, name, "status"),
         ("PATCH", [name, "status"]) => write::patch(api, call, kind, name, "status"),
         ("GET", [name, "log"]) if kind.has_log() => log::of_object(api, call, kind, name).await,
-        (_, [] | [_] | [_, "status"]) => Err(Status::method_not_allowed(resource(kind))),
-        (_, [_, "log"]) if kind.has_log() => Err(Status::method_not_allowed(resource(kind))),
-        _ => Err(Status::no_such_path()),
+        ("PUT" | "PATCH", []) => Err(Status::bad_request("name must be provided")),
+        (method, [] | [_] | [_, "status" | "log"]) => {
+            Err(Status::method_not_allowed(resource(kind), verb(method)))
+        }
+        (_, [name, ..]) => Err(Status::not_found(resource(kind), name)),
     }
 }

@@ -66,8 +66,7 @@ impl View {
 
     /// A bookmark: how far the client has read.
     fn bookmark(&self, revision: u64, ends_initial_events: bool) -> Bytes {
-        let mut metadata =
-            json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
         if ends_initial_events {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
@@ -313,11 +312,12 @@ impl Running {
             EventKind::Deleted => Change::Removed,
         };
         let plainly = self.view.negotiated.representation == Representation::Object;
-        if self.selection.is_empty() && plainly {
-            if let Some(text) = self.projection.text(event) {
-                let kind = translate(change, true, true).map_or("", |told| told.event.as_str());
-                return self.ready.push_back(plain(kind, &text));
-            }
+        if self.selection.is_empty()
+            && plainly
+            && let Some(text) = self.projection.text(event)
+        {
+            let kind = translate(change, true, true).map_or("", |told| told.event.as_str());
+            return self.ready.push_back(plain(kind, &text));
         }
         let after = self.projection.project(&event.object);
         let before = event

@@ -2,195 +2,27 @@
 
 use std::sync::Arc;
 
-use aspire_api::validate::FieldErrorReason;
-use aspire_api::{GROUP, Kind, Object, ObjectKey, VERSION};
+use aspire_api::{GROUP, Kind, Object, ObjectKey};
 use axum::http::header;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::decode::{api_version, body, check_kind, check_name, clean, decode, refused, yaml};
 use super::list::shown;
 use super::parameters::WriteOptions;
 use super::route::{Call, resource};
 use super::{Api, answer, columns};
 use crate::clock::Timestamp;
 use crate::machinery::apply::{Writer, apply, track_update};
-use crate::machinery::field_error::{FieldError, FieldErrorKind};
-use crate::machinery::names::{
-    finalizer_warnings, generate_name, validate_metadata, validate_metadata_update,
-};
+use crate::machinery::field_error::FieldError;
+use crate::machinery::names::generate_name;
 use crate::machinery::negotiate::negotiate;
-use crate::machinery::options::FieldValidation;
 use crate::machinery::patch::{PATCH_MEDIA_TYPES, json_patch, merge_patch};
-use crate::machinery::schema::unknown_fields;
 use crate::machinery::status::{GroupKind, Status};
-use crate::machinery::strict::{complaints, read_json, strict_decoding_error};
 use crate::store::{Core, StoreError, uid};
 
 /// Attempts to write a patch that names no version, and to find a name that is free.
 const ATTEMPTS: usize = 100;
-/// What an object can be written in.
-const MEDIA_TYPES: [&str; 2] = ["application/json", "application/yaml"];
-
-fn api_version() -> String {
-    format!("{GROUP}/{VERSION}")
-}
-
-/// What the store says, as clients are told.
-pub(super) fn refused(kind: Kind, name: &str, error: StoreError, object: &Value) -> Status {
-    match error {
-        StoreError::NotFound(_) => Status::not_found(resource(kind), name),
-        StoreError::Exists(_) => Status::already_exists(resource(kind), name),
-        StoreError::Conflict { .. } => Status::conflict(resource(kind), name),
-        StoreError::Invalid { errors, .. } => {
-            let errors: Vec<FieldError> = errors
-                .into_iter()
-                .map(|error| {
-                    let kind = match error.reason {
-                        FieldErrorReason::Required => FieldErrorKind::Required,
-                        FieldErrorReason::Invalid => FieldErrorKind::Invalid,
-                        FieldErrorReason::Forbidden => FieldErrorKind::Forbidden,
-                        FieldErrorReason::NotSupported => FieldErrorKind::NotSupported,
-                        FieldErrorReason::Duplicate => FieldErrorKind::Duplicate,
-                    };
-                    // A required field needs no further words.
-                    let words = Some(error.message).filter(|words| words != "Required value");
-                    let value = at(object, &error.field).cloned().unwrap_or_default();
-                    FieldError::new(error.field, kind, value, words.unwrap_or_default())
-                })
-                .collect();
-            invalid(kind, name, &errors)
-        }
-        StoreError::Sealed => {
-            let error = FieldError::forbidden("metadata", error.to_string());
-            invalid(kind, name, &[error])
-        }
-    }
-}
-
-fn invalid(kind: Kind, name: &str, errors: &[FieldError]) -> Status {
-    let of = GroupKind {
-        group: GROUP,
-        kind: kind.name(),
-    };
-    Status::invalid(of, name, errors)
-}
-
-/// What is at a path such as `spec.env[0].name`.
-fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
-    let pointer: String = path
-        .split(['.', '['])
-        .map(|part| format!("/{}", part.trim_end_matches(']')))
-        .collect();
-    object.pointer(&pointer)
-}
-
-/// The body as JSON; paths of fields that are there twice.
-fn body(call: &Call) -> Result<(Value, Vec<String>), Status> {
-    let media = call.header(header::CONTENT_TYPE);
-    let media = media.split(';').next().unwrap_or_default().trim();
-    match media {
-        "" | "application/json" | "*/*" => read_json(&call.body)
-            .map_err(|error| Status::bad_request(format!("the body is no JSON object: {error}"))),
-        "application/yaml" | "text/yaml" | "text/x-yaml" => Ok((yaml(&call.body)?, Vec::new())),
-        _ => Err(Status::unsupported_media_type(&MEDIA_TYPES)),
-    }
-}
-
-fn yaml(body: &[u8]) -> Result<Value, Status> {
-    let text = str::from_utf8(body).map_err(|error| Status::bad_request(error.to_string()))?;
-    serde_saphyr::from_str(text)
-        .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))
-}
-
-/// What the body says it is has to be what the path says.
-fn check_kind(kind: Kind, object: &Value) -> Result<(), Status> {
-    if !object.is_object() {
-        return Err(Status::bad_request("the body is no JSON object"));
-    }
-    let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let (given, version) = (text("kind"), text("apiVersion"));
-    if given.is_empty() || version.is_empty() {
-        let (field, expected) = if given.is_empty() {
-            ("Kind", kind.name())
-        } else {
-            ("apiVersion", VERSION)
-        };
-        let body = object.to_string();
-        let begin: String = body.chars().take(48).collect();
-        return Err(Status::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): Object '{field}' is missing \
-             in '{body}' ({begin} ...), expected {expected}",
-            kind.name()
-        )));
-    }
-    let expected = api_version();
-    if version != expected {
-        return Err(Status::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({expected})"
-        )));
-    }
-    if given != kind.name() {
-        let words = format!("must be {}", kind.name());
-        let error = FieldError::invalid("kind", given, words);
-        let of = GroupKind {
-            group: GROUP,
-            kind: given,
-        };
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        return Err(Status::invalid(of, name, &[error]));
-    }
-    Ok(())
-}
-
-/// What every write ends with: the fields are known, the metadata is sound, the object can be read.
-fn decode(
-    api: &Api,
-    kind: Kind,
-    object: &Value,
-    old: Option<&Value>,
-    options: &WriteOptions,
-    duplicates: &[String],
-) -> Result<(Object, Vec<String>), Status> {
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let (unknown, strict) = api.schemas.with(kind, |schema| {
-        (
-            unknown_fields(schema, object),
-            complaints(schema, object, duplicates),
-        )
-    });
-    if options.validation == FieldValidation::Strict && !strict.is_empty() {
-        return Err(strict_decoding_error(kind.name(), VERSION, &strict));
-    }
-    if !unknown.is_empty() {
-        // Never stored and ignored.
-        let errors: Vec<FieldError> = unknown
-            .iter()
-            .map(|path| FieldError::forbidden(path.clone(), "there is no such field"))
-            .collect();
-        return Err(invalid(kind, name, &errors));
-    }
-    let mut errors = validate_metadata(&object["metadata"]);
-    if let Some(old) = old {
-        errors.extend(validate_metadata_update(
-            &old["metadata"],
-            &object["metadata"],
-        ));
-    }
-    if !errors.is_empty() {
-        return Err(invalid(kind, name, &errors));
-    }
-    let read = kind.read(object).map_err(|error| {
-        let value = at(object, &error.field).cloned().unwrap_or_default();
-        let field = FieldError::new(error.field, FieldErrorKind::Invalid, value, error.message);
-        invalid(kind, name, &[field])
-    })?;
-    let mut warnings = finalizer_warnings(&object["metadata"]);
-    if options.validation == FieldValidation::Warn {
-        warnings.extend(strict);
-    }
-    Ok((read, warnings))
-}
-
 /// Writes, or only says what would be written.
 fn commit(
     api: &Api,
@@ -223,6 +55,7 @@ pub(super) fn create(api: &Api, call: &Call, kind: Kind) -> Result<Response, Sta
     let options = WriteOptions::read(&call.query, "CreateOptions", false, agent)?;
     let (mut object, duplicates) = body(call)?;
     check_kind(kind, &object)?;
+    clean(&mut object);
     let prefix = object["metadata"]["generateName"]
         .as_str()
         .unwrap_or_default()
@@ -278,8 +111,24 @@ fn create_object(
         .with(kind, |schema| track_update(schema, None, &written, &writer));
     take_owners(&mut object, &owned);
     let name = object.metadata().name.clone();
-    let created = commit(api, options.dry_run, |core| core.create(object, uid(), now));
+    let created = add(api, options.dry_run, object, now);
     created.map_err(|error| refused(kind, &name, error, &written))
+}
+
+/// Creates; what is only rehearsed has no version.
+fn add(
+    api: &Api,
+    dry_run: bool,
+    object: Object,
+    now: Timestamp,
+) -> Result<Arc<Object>, StoreError> {
+    let created = commit(api, dry_run, |core| core.create(object, uid(), now))?;
+    if !dry_run {
+        return Ok(created);
+    }
+    let mut object = created.as_ref().clone();
+    object.metadata_mut().resource_version.clear();
+    Ok(Arc::new(object))
 }
 
 /// Takes the ownership that was worked out over the wire form.
@@ -303,20 +152,28 @@ pub(super) fn replace(
     negotiate(call.accept(), false)?;
     let agent = call.header(header::USER_AGENT);
     let options = WriteOptions::read(&call.query, "UpdateOptions", false, agent)?;
-    let (object, duplicates) = body(call)?;
+    let (mut object, duplicates) = body(call)?;
     check_kind(kind, &object)?;
-    let given = object["metadata"]["name"].as_str().unwrap_or_default();
-    if given != name {
-        return Err(Status::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        )));
-    }
+    clean(&mut object);
+    check_name(
+        object["metadata"]["name"].as_str().unwrap_or_default(),
+        name,
+    )?;
     let live = live(api, kind, name)?;
     let pinned = object["metadata"]["resourceVersion"].as_str();
-    if pinned.unwrap_or_default().is_empty() {
+    if matches!(pinned, None | Some("" | "0")) {
         let words = "must be specified for an update";
         let error = FieldError::invalid("metadata.resourceVersion", 0, words);
-        return Err(invalid(kind, name, &[error]));
+        let of = GroupKind {
+            group: GROUP,
+            kind: kind.plural(),
+        };
+        return Err(Status::invalid(of, name, &[error]));
+    }
+    let given = object["metadata"]["uid"].as_str().unwrap_or_default();
+    let found = &live.metadata().uid;
+    if !given.is_empty() && given != found {
+        return Err(Status::uid_precondition(resource(kind), name, given, found));
     }
     let (written, warnings) =
         write_over(api, kind, &live, object, subresource, &options, &duplicates)?;
@@ -340,24 +197,16 @@ fn write_over(
 ) -> Result<(Arc<Object>, Vec<String>), Status> {
     let name = live.metadata().name.clone();
     let stored = live.write();
-    let given = object["metadata"]["uid"].as_str().unwrap_or_default();
-    if !given.is_empty() && given != live.metadata().uid {
-        let found = &live.metadata().uid;
-        return Err(Status::uid_precondition(
-            resource(kind),
-            &name,
-            given,
-            found,
-        ));
-    }
-    // The server's own, whatever was sent.
+    // The server's own, whatever was sent; when an object goes can't be said by writing it.
     for field in [
         "generation",
+        "creationTimestamp",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
     ] {
         match stored["metadata"].get(field) {
             Some(value) => object["metadata"][field] = value.clone(),
+            None if field == "deletionTimestamp" => {}
             None => drop(
                 object["metadata"]
                     .as_object_mut()
@@ -388,22 +237,31 @@ fn write_over(
         track_update(schema, Some(&stored), &written, &writer)
     });
     take_owners(&mut new, &owned);
-    let stored = store(api, options.dry_run, new, subresource, now);
+    let stored = store(api, options.dry_run, new, subresource, now, live);
     let stored = stored.map_err(|error| refused(kind, &name, error, &written))?;
     Ok((stored, warnings))
 }
 
+/// Stores; what is only rehearsed keeps its version.
 fn store(
     api: &Api,
     dry_run: bool,
     object: Object,
     subresource: &str,
     now: Timestamp,
+    before: &Object,
 ) -> Result<Arc<Object>, StoreError> {
-    commit(api, dry_run, |core| match subresource {
+    let stored = commit(api, dry_run, |core| match subresource {
         "" => core.update(object, now),
         _ => core.update_status(object, now),
-    })
+    })?;
+    if !dry_run {
+        return Ok(stored);
+    }
+    let mut object = stored.as_ref().clone();
+    let version = &before.metadata().resource_version;
+    object.metadata_mut().resource_version.clone_from(version);
+    Ok(Arc::new(object))
 }
 
 /// PATCH on an object or its status.
@@ -426,19 +284,16 @@ pub(super) fn patch(
     for _ in 0..ATTEMPTS {
         let live = live(api, kind, name)?;
         let before = live.write();
-        let after = match media {
+        let mut after = match media {
             "application/json-patch+json" => json_patch(&before, &call.body)?,
             "application/merge-patch+json" => merge_patch(&before, &call.body)?,
             _ => return Err(Status::unsupported_media_type(&PATCH_MEDIA_TYPES)),
         };
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
         let pinned = version(&before) != version(&after);
-        let given = after["metadata"]["name"].as_str().unwrap_or_default();
-        if given != name {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
-        }
+        check_kind(kind, &after)?;
+        clean(&mut after);
+        check_name(after["metadata"]["name"].as_str().unwrap_or_default(), name)?;
         match write_over(api, kind, &live, after, subresource, &options, &[]) {
             Ok((written, warnings)) => return answered(call, kind, &written, 200, &warnings),
             // Somebody else wrote in between, and the patch doesn't mind.
@@ -462,15 +317,24 @@ fn applied(
     if !config.is_object() {
         return Err(Status::bad_request("the body is no object"));
     }
-    check_kind(kind, &config)?;
-    match config["metadata"]["name"].as_str() {
-        None | Some("") => config["metadata"]["name"] = json!(name),
-        Some(given) if given == name => {}
-        Some(given) => {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
-        }
+    let text = |field: &str| config[field].as_str().unwrap_or_default();
+    if text("apiVersion") != api_version() || text("kind") != kind.name() {
+        let (group, version) = match text("apiVersion").split_once('/') {
+            Some((group, version)) => (group, version),
+            None => ("", text("apiVersion")),
+        };
+        let given = text("kind");
+        return Err(Status::bad_request(format!(
+            "invalid object type: {group}/{version}, Kind={given}"
+        )));
+    }
+    clean(&mut config);
+    if config["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
+    {
+        config["metadata"]["name"] = json!(name);
     }
     for _ in 0..ATTEMPTS {
         let live = api.store.get(&ObjectKey::new(kind, name)).ok();
@@ -486,6 +350,14 @@ fn applied(
             subresource,
             now: &text,
         };
+        let after = api.schemas.with(kind, |schema| {
+            apply(schema, before.as_ref(), &config, &writer, options.force)
+        })?;
+        // Who owns what comes first.
+        check_name(
+            config["metadata"]["name"].as_str().unwrap_or_default(),
+            name,
+        )?;
         let pinned = config["metadata"]["resourceVersion"]
             .as_str()
             .unwrap_or_default();
@@ -501,20 +373,17 @@ fn applied(
             let found = &live.metadata().uid;
             return Err(Status::uid_precondition(resource(kind), name, given, found));
         }
-        let after = api.schemas.with(kind, |schema| {
-            apply(schema, before.as_ref(), &config, &writer, options.force)
-        })?;
         let (mut new, warnings) = decode(api, kind, &after, before.as_ref(), options, &[])?;
         let Some(live) = live else {
             new.set_status(None);
-            let created = commit(api, options.dry_run, |core| core.create(new, uid(), now));
+            let created = add(api, options.dry_run, new, now);
             let created = created.map_err(|error| refused(kind, name, error, &after))?;
             return answered(call, kind, &created, 201, &warnings);
         };
         new.metadata_mut()
             .resource_version
             .clone_from(&live.metadata().resource_version);
-        match store(api, options.dry_run, new, subresource, now) {
+        match store(api, options.dry_run, new, subresource, now, &live) {
             Ok(stored) => return answered(call, kind, &stored, 200, &warnings),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(refused(kind, name, error, &after)),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use aspire_api::conditions;
+use aspire_api::meta::ManagedFields;
 use aspire_api::validate::{FieldError, validate, validate_update};
 use aspire_api::{Object, ObjectKey};
 use thiserror::Error;
@@ -261,7 +262,7 @@ impl Core {
             // Written by somebody who doesn't know of them.
             *new.common_mut() = old.common().clone();
         }
-        if new == **old {
+        if same_but_for_times(&new, old) {
             return Arc::clone(old);
         }
         if !new.same_spec(old) {
@@ -271,7 +272,10 @@ impl Core {
             conditions::refresh(&mut new, &old.common().conditions, &now.seconds());
         }
         if new.metadata().deletion_timestamp.is_some() && new.metadata().finalizers.is_empty() {
-            return self.remove(&Arc::new(new));
+            // The writer gets what he wrote; the end has a version of its own.
+            let last = Arc::new(new);
+            self.remove(&last);
+            return last;
         }
         self.commit(EventKind::Modified, new, Some(Arc::clone(old)))
     }
@@ -310,4 +314,37 @@ impl Core {
         });
         stored
     }
+}
+
+/// Whether a write says nothing new but when it was: then nothing is written, or a client that
+/// applies the same thing again and again would be told of a change each time.
+fn same_but_for_times(new: &Object, old: &Object) -> bool {
+    if new == old {
+        return true;
+    }
+    let timeless = |object: &Object| {
+        let mut owners = object.metadata().managed_fields.clone();
+        for owner in &mut owners {
+            owner.time = None;
+        }
+        // They are in the order of their times.
+        owners.sort_by(|a, b| {
+            let key = |owner: &ManagedFields| {
+                (
+                    owner.operation.clone(),
+                    owner.manager.clone(),
+                    owner.subresource.clone(),
+                )
+            };
+            key(a).cmp(&key(b))
+        });
+        owners
+    };
+    if timeless(new) != timeless(old) {
+        return false;
+    }
+    let mut new = new.clone();
+    let owners = &old.metadata().managed_fields;
+    new.metadata_mut().managed_fields.clone_from(owners);
+    new == *old
 }

@@ -46,6 +46,25 @@ fn create_gives_identity_and_drops_status() {
 }
 
 #[test]
+fn a_write_that_says_only_when_it_was_is_dropped() {
+    let store = Store::default();
+    let mut object = executable("a");
+    let owner = |manager: &str, time: &str| aspire_api::meta::ManagedFields {
+        manager: manager.to_owned(),
+        time: Some(time.to_owned()),
+        ..Default::default()
+    };
+    object.metadata.managed_fields = vec![owner("a", "t1"), owner("b", "t2")];
+    let first = store.create(object.clone().into()).unwrap();
+    object.metadata.managed_fields = vec![owner("b", "t2"), owner("a", "t3")];
+    assert_eq!(store.update(object.clone().into()).unwrap(), first);
+    assert_eq!(store.list().1, 1);
+    object.metadata.managed_fields = vec![owner("b", "t2")];
+    store.update(object.into()).unwrap();
+    assert_eq!(store.list().1, 2);
+}
+
+#[test]
 fn spec_and_status_are_apart_and_identical_writes_are_dropped() {
     let store = Store::default();
     store.create(executable("a").into()).unwrap();
