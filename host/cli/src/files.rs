@@ -20,6 +20,13 @@ pub(crate) fn user_data() -> Result<PathBuf> {
     Ok(strategy.data_dir().join("aspire-host"))
 }
 
+/// What all apps of the user share: leases, and records of what is kept. Made private.
+pub(crate) fn shared_folder() -> Result<PathBuf> {
+    let folder = user_data()?.join("shared");
+    private_folder(&folder)?;
+    Ok(folder)
+}
+
 /// The user's cache folder for this program.
 pub(crate) fn user_cache() -> Result<PathBuf> {
     let strategy = etcetera::choose_base_strategy().map_err(|error| {

@@ -307,7 +307,6 @@ fn what_starts_again_by_itself_stays_one_resource() {
 }
 
 #[test]
-#[ignore = "until the control plane runs commands in containers"]
 fn commands_run_in_containers() {
     let engine = needs_engine!();
     let project = Project::new("verbs-container")

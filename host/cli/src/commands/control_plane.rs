@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
 use aspire_dcp::server::{Api, Execution, ExecutionStatus, ListenConfig, Listening};
-use aspire_dcp::{Config, ControlPlane, Outcome, Stop, identity, server};
+use aspire_dcp::{Config, ControlPlane, Outcome, Stop, Watchdog, identity, server};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::ControlPlaneArgs;
@@ -53,6 +53,8 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
         data.join("data"),
     );
     config.app_folder.clone_from(&host.here);
+    config.shared_folder = files::shared_folder()?;
+    config.watchdog = Some(Watchdog::this_program());
     let engine = DockerEngine::connect(&EngineEnvironment::from_process()).await;
     match engine {
         Ok(engine) => config.engine = Some(Arc::new(engine)),

@@ -22,6 +22,7 @@ use super::screen::{self, Screen};
 use super::signals::{self, Signals};
 use super::view::View;
 use crate::error::{Exit, Problem};
+use crate::files;
 use crate::host::Host;
 use crate::instance::Instance;
 use say::Say;
@@ -70,6 +71,7 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
     let state = setup.instance.run_folder();
     let mut config = Config::new(setup.app, &setup.instance.id, state, &setup.instance.native);
     config.app_folder.clone_from(&setup.folder);
+    config.shared_folder = files::shared_folder()?;
     config.redactions = setup.secrets.values().cloned().collect();
     config.secrets = Arc::new(setup.secrets.clone());
     config.engine.clone_from(&setup.engine);
