@@ -142,7 +142,7 @@ fn updates() {
     );
     let unqualified = json!({"name": "a", "finalizers": ["mine", "x.io/y"]});
     assert_eq!(validate_metadata(&unqualified), []);
-    let warnings = finalizer_warnings(&unqualified);
+    let warnings = finalizer_warnings(None, &unqualified);
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("\"mine\""), "{warnings:?}");
 }
