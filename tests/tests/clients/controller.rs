@@ -57,9 +57,12 @@ fn keeps_replica_sets() {
 
     let set = settles(&server, 3);
     assert_eq!(set["metadata"]["finalizers"], json!(["example.com/toy"]));
-    assert_eq!(
-        set["metadata"]["annotations"]["example.com/scaled"],
-        "web-2"
+    // The patch that says so has a lock: where the controller's cache of the set was behind, it
+    // was refused, so it need not be the last child.
+    let scaled = set["metadata"]["annotations"]["example.com/scaled"].as_str();
+    assert!(
+        scaled.is_some_and(|name| ["web-0", "web-1", "web-2"].contains(&name)),
+        "{set:#}"
     );
     assert_eq!(
         set["metadata"]["generation"], 1,
