@@ -425,6 +425,8 @@ async fn the_signal_that_asks() {
     aspire(&mut object).stop_signal = Some("SIGINT".to_owned());
     plane.client().create(object).await.unwrap();
     file(&folders.path().join("root")).await;
+    // Until then it is being started, and what is being started is not asked.
+    state(&plane, "db", State::Running).await;
     let mut wrong = shell("wrong", "");
     aspire(&mut wrong).stop_signal = Some("SIGWINCH".to_owned());
     plane.client().create(wrong).await.unwrap();

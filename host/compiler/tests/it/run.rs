@@ -148,14 +148,7 @@ fn native_forms() {
           }
         ],
         "executablePath": "redis-server",
-        "start": true,
-        "stop": false,
         "workingDirectory": "/app"
-      },
-      "status": {
-        "healthProbeResults": [],
-        "message": "",
-        "state": ""
       }
     }
     "#);
