@@ -178,6 +178,12 @@ impl Store {
 
     /// Everything that happens after a revision.
     pub fn watch(self: &Arc<Self>, after: u64) -> Watcher {
+        // The beginning has a number, so that a watcher knows how far it is before anything happens.
+        let after = if after == 0 {
+            self.core().first()
+        } else {
+            after
+        };
         Watcher::new(Arc::clone(self), self.revision.subscribe(), after)
     }
 

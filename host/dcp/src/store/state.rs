@@ -74,6 +74,11 @@ impl Core {
         self.revision
     }
 
+    /// The number that it began with.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
     /// Nothing may be created any more.
     pub fn seal(&mut self) {
         self.sealed = true;

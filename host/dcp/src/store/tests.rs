@@ -197,3 +197,14 @@ fn sealed() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_watch_from_the_beginning_knows_where_that_is() {
+    let store = Arc::new(Store::new(8, 1000));
+    let mut watcher = store.watch(0);
+    assert_eq!((watcher.position(), watcher.try_next()), (1000, Ok(None)));
+    store.create(executable("a").into()).unwrap();
+    assert_eq!(watcher.try_next().unwrap().unwrap().revision, 1001);
+    // Of an earlier run.
+    assert!(store.watch(999).try_next().is_err());
+}
