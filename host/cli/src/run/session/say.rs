@@ -175,17 +175,17 @@ impl Say {
             let edit = json!({ "type": "edit", "changed": !steps.is_empty(), "steps": all });
             return vec![edit.to_string()];
         }
-        let mut lines: Vec<String> = Vec::new();
-        lines.extend((!found.is_empty()).then_some(found));
-        let whole = if steps.is_empty() {
-            shown::NOTHING.to_owned()
-        } else {
-            lines.extend(shown::lines(steps));
-            shown::summary(steps)
-        };
         if self.quiet {
             return Vec::new();
         }
+        let mut lines = Vec::new();
+        lines.extend((!found.is_empty()).then_some(found));
+        lines.extend(shown::lines(steps));
+        let whole = if steps.is_empty() {
+            shown::NOTHING.to_owned()
+        } else {
+            shown::summary(steps)
+        };
         lines.push(format!("{file} was saved: {whole}"));
         lines
     }
