@@ -3,7 +3,7 @@
 use std::fs;
 
 use aspire_host_tests::wait::{LONG, until};
-use aspire_host_tests::{Project, Session, http, processes};
+use aspire_host_tests::{Project, Session, http, needs_engine, processes};
 
 use crate::ODD;
 
@@ -198,4 +198,127 @@ fn what_has_ended_waits_for_the_next_save() {
     // What failed stays failed.
     session.finish().expect(1);
     project.assert_nothing_left();
+}
+
+#[test]
+fn what_was_started_again_is_no_difference_and_is_replaced_as_one() {
+    let life = |word: &str| {
+        format!(
+            "[resources.life]\nkind = 'executable'\ncommand = 'sh'\n\
+             args = ['-c', 'echo {word} $$; read line < again; exit 1']\nrestart = 'always'\n"
+        )
+    };
+    let project = Project::new("live-again").app(&app(&[life("life")]));
+    let made = std::process::Command::new("mkfifo")
+        .arg(project.path("again"))
+        .status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    let session = project.run(&["--watch", "--runtime", "native"]);
+    session.says("[life] life");
+    fs::write(project.path("again"), "now\n").expect("it reads");
+    session.says_again(2, "[life] life");
+    let ready = session.count("ready in ");
+    // Something else changes: it goes on as it is.
+    project.write("aspire.toml", &app(&[life("life"), serving("one", "slow")]));
+    session.says_again(ready + 1, "ready in ");
+    assert_eq!(names(&project), ["life", "one"]);
+    assert_eq!(session.count("[life] life"), 2, "{}", session.text());
+    // It changes itself.
+    project.write(
+        "aspire.toml",
+        &app(&[life("other"), serving("one", "slow")]),
+    );
+    session.says("replace process life");
+    session.says("[life] other");
+    session.says_again(ready + 2, "ready in ");
+    assert_eq!(names(&project), ["life", "one"]);
+    // It goes away, with all that was kept of it.
+    project.write("aspire.toml", &app(&[serving("one", "slow")]));
+    session.says_again(ready + 3, "ready in ");
+    assert_eq!(names(&project), ["one"]);
+    end(&project, session);
+}
+
+#[test]
+fn containers_come_and_go() {
+    let engine = needs_engine!();
+    let cache = |name: &str, more: &str| format!("[resources.{name}]\nkind = 'redis'\n{more}");
+    let with = |resources: &[String]| {
+        app(resources).replace("name = 'live'", "name = 'live'\n[plugins]\nredis = 'redis'")
+    };
+    // The first container comes when the app already runs.
+    let project = Project::new("live-container")
+        .on(engine)
+        .app(&with(&[serving("one", "slow")]));
+    let session = project.run(&["--watch"]);
+    session.says("ready in ");
+    project.write(
+        "aspire.toml",
+        &with(&[serving("one", "slow"), cache("cache", "")]),
+    );
+    session.says("create container cache");
+    session.says_again(2, "ready in ");
+    let id = |name: &str| {
+        let all = project.host(&["ps", "--output", "json"]).expect(0).json();
+        let rows = all["resources"].as_array().expect("a list").clone();
+        let found = rows.into_iter().find(|row| row["name"] == name);
+        let row = found.unwrap_or_else(|| panic!("{name} is not in {all:#}"));
+        row["container"].as_str().expect("a container").to_owned()
+    };
+    let first = id("cache");
+    project.write(
+        "aspire.toml",
+        &with(&[
+            serving("one", "slow"),
+            cache("cache", ""),
+            cache("other", ""),
+        ]),
+    );
+    session.says_again(3, "ready in ");
+    let other = id("other");
+    assert_eq!(id("cache"), first, "nobody touched it");
+    project.write(
+        "aspire.toml",
+        &with(&[
+            serving("one", "slow"),
+            cache("cache", "env.MODE = 'fast'\n"),
+            cache("other", ""),
+        ]),
+    );
+    session.says("replace container cache");
+    session.says_again(4, "ready in ");
+    assert_ne!(id("cache"), first, "it is another container");
+    assert_eq!(id("other"), other, "nobody touched it");
+    project.write("aspire.toml", &with(&[serving("one", "slow")]));
+    session.says("stop container cache");
+    session.says_again(5, "ready in ");
+    assert_eq!(names(&project), ["one"]);
+    session.stop().expect(130);
+    project.assert_nothing_left();
+}
+
+#[test]
+fn another_public_port_is_no_other_process() {
+    let free = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("it has one").port()
+    };
+    let with = |port: u16| {
+        let fixed = format!("env = 'PORT', port = {port}");
+        app(&[serving("one", "slow").replace("env = 'PORT'", &fixed)])
+    };
+    let (before, after) = (free(), free());
+    let project = Project::new("live-port").app(&with(before));
+    let session = project.run(&["--watch", "--runtime", "native"]);
+    session.says("ready in ");
+    let old = format!("http://localhost:{before}");
+    let first = pid(&old);
+    project.write("aspire.toml", &with(after));
+    session.says("change service one-http");
+    session.says_again(2, "ready in ");
+    assert_eq!(pid(&format!("http://localhost:{after}")), first);
+    until(LONG, "the old port is closed", || {
+        http::get(&old).is_err().then_some(())
+    });
+    end(&project, session);
 }
