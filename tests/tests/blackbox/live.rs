@@ -263,7 +263,9 @@ fn containers_come_and_go() {
         let rows = all["resources"].as_array().expect("a list").clone();
         let found = rows.into_iter().find(|row| row["name"] == name);
         let row = found.unwrap_or_else(|| panic!("{name} is not in {all:#}"));
-        row["container"].as_str().expect("a container").to_owned()
+        let container = row["container"].as_str().expect("a container");
+        // The name stays; the id is the container's own.
+        engine.docker(&["inspect", "--format", "{{.Id}}", container])
     };
     let first = id("cache");
     project.write(
@@ -314,7 +316,7 @@ fn another_public_port_is_no_other_process() {
     let old = format!("http://localhost:{before}");
     let first = pid(&old);
     project.write("aspire.toml", &with(after));
-    session.says("change service one-http");
+    session.says("replace service one-http");
     session.says_again(2, "ready in ");
     assert_eq!(pid(&format!("http://localhost:{after}")), first);
     until(LONG, "the old port is closed", || {
