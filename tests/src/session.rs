@@ -115,6 +115,26 @@ impl Session {
         self.line(text, |line| line.contains(text))
     }
 
+    /// Waits until a text is said for the so manieth time, counted from 1.
+    ///
+    /// # Panics
+    /// It is not said so often in time.
+    pub fn says_again(&self, nth: usize, text: &str) -> String {
+        let count = std::cell::Cell::new(0);
+        // Every line is looked at once, in order.
+        self.line(&format!("{text} ({nth} times)"), |line| {
+            count.set(count.get() + usize::from(line.contains(text)));
+            count.get() == nth
+        })
+    }
+
+    /// Lines said so far that contain a text.
+    pub fn count(&self, text: &str) -> usize {
+        let state = self.said.lock();
+        let lines = state.lines.iter();
+        lines.filter(|(_, line)| line.contains(text)).count()
+    }
+
     /// The address at which a resource is reached from this machine.
     ///
     /// # Panics

@@ -22,6 +22,8 @@ mod explain;
 mod instances;
 #[path = "blackbox/killed.rs"]
 mod killed;
+#[path = "blackbox/live.rs"]
+mod live;
 #[path = "blackbox/order.rs"]
 mod order;
 #[path = "blackbox/processes.rs"]

@@ -231,6 +231,9 @@ pub(crate) struct RunArgs {
     /// In the background: returns when everything runs; `stop` ends it
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Follows the app file: what is saved is compiled again, and only what differs is changed
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) watch: bool,
     /// It is the background: in a session of its own, away from the terminal
     #[arg(long, hide = true)]
     pub(crate) apart: bool,

@@ -43,27 +43,38 @@ pub(crate) fn report(ui: &Ui, sources: &Sources, diagnostics: &Diagnostics) -> E
         }
         return exit;
     }
-    let renderer = if ui.colour && ui.err_is_terminal {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let renderer = renderer.term_width(width(ui));
-    for diagnostic in diagnostics.iter() {
-        if ui.quiet && diagnostic.severity != Severity::Error {
-            continue;
-        }
-        let wanted = ui.verbose || exit == Exit::Plugin && diagnostic.code == NOT_GRANTED;
-        if diagnostic.severity == Severity::Note && !wanted {
-            continue;
-        }
-        ui.err(render(&renderer, sources, diagnostic));
+    for text in texts(ui, sources, diagnostics) {
+        ui.err(text);
         ui.err("");
     }
     if exit != Exit::Fine {
         ui.err(count(diagnostics));
     }
     exit
+}
+
+/// Everything that the user wants to know of what was found.
+pub(crate) fn texts(ui: &Ui, sources: &Sources, diagnostics: &Diagnostics) -> Vec<String> {
+    let exit = Exit::of(diagnostics);
+    let renderer = if ui.colour && ui.err_is_terminal {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let renderer = renderer.term_width(width(ui));
+    let is_wanted = |diagnostic: &&Diagnostic| match diagnostic.severity {
+        Severity::Error => true,
+        Severity::Warning => !ui.quiet,
+        Severity::Note => {
+            let helps = exit == Exit::Plugin && diagnostic.code == NOT_GRANTED;
+            !ui.quiet && (ui.verbose || helps)
+        }
+    };
+    diagnostics
+        .iter()
+        .filter(is_wanted)
+        .map(|diagnostic| render(&renderer, sources, diagnostic))
+        .collect()
 }
 
 /// Columns to break lines at: the terminal's, or what a reader of a file is used to.

@@ -2,13 +2,14 @@
 //!
 //! [`find`] says at once whether it runs: the lock of the instance names the process, and the
 //! kubeconfig says where it listens. Everything that is then decided about its objects is pure:
-//! [`workloads`], [`why`], [`judge`], [`diff`]. Doesn't know how anything is started.
+//! [`workloads`], [`why`], [`judge`], [`diff`], [`shown`]. Doesn't know how anything is started.
 
 pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod judge;
 pub(crate) mod merge;
 pub(crate) mod plane;
+pub(crate) mod shown;
 pub(crate) mod time;
 pub(crate) mod why;
 pub(crate) mod workloads;

@@ -1,8 +1,10 @@
 //! `run`: the app in the foreground, until it ends or is asked to; or in the background.
 
+mod again;
 pub(super) mod detach;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,8 +12,11 @@ use aspire_compiler::forms::Forms;
 use aspire_compiler::run::{self as lowering, RunInput, RunPlan};
 use aspire_model::expression::{Expression, Op};
 use aspire_model::name::nearest;
-use aspire_model::{AppModel, Field, Form, Mode, ResourceName};
+use aspire_model::{AppModel, Diagnostics, Field, Form, Mode, ResourceName};
 
+use again::Again;
+
+use crate::app;
 use crate::args::{RunArgs, Runtime};
 use crate::error::{Exit, Problem};
 use crate::host::Host;
@@ -19,6 +24,7 @@ use crate::instance::Instance;
 use crate::project::{self, Project};
 use crate::run::choose::{self, Choice};
 use crate::run::inputs::{self, Inputs};
+use crate::run::live::{Live, Saves};
 use crate::run::preflight;
 use crate::run::session::{self, End, Setup};
 use crate::run::view::View;
@@ -33,6 +39,8 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
         detach::leave_terminal();
     }
     let since = Instant::now();
+    // Before it is read, so that no save is missed.
+    let saves = if args.watch { Some(saves(host)?) } else { None };
     let project = project::open(host)?;
     let compilation = project.model(host, Mode::Run)?;
     let model = compilation.model.as_ref();
@@ -72,8 +80,19 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
             instance: &instance,
             since,
         };
-        run.checked(choice, &inputs).await
+        run.checked(choice, &inputs, saves).await
     })
+}
+
+/// What happens to the app file from now on.
+fn saves(host: &Host) -> Result<Saves> {
+    let Some(file) = app::find(host)? else {
+        bail!(
+            Problem::usage("--watch needs an app file to follow")
+                .help("write a first one with `aspire-host init`")
+        );
+    };
+    Saves::of(&file)
 }
 
 /// How a model is lowered for this machine.
@@ -93,6 +112,17 @@ impl How<'_> {
     /// # Errors
     /// An engine that refuses, or values that nobody has.
     pub(super) async fn lowered(&self, host: &Host, inputs: &mut Inputs<'_>) -> Result<Choice> {
+        let (choice, missing) = self.settled(host, inputs).await?;
+        self.project.tell(host, &missing)?;
+        Ok(choice)
+    }
+
+    /// The same; values that nobody has are told to the caller, and what was lowered is no good
+    /// then.
+    ///
+    /// # Errors
+    /// An engine that refuses, a terminal or a store that fails.
+    async fn settled(&self, host: &Host, inputs: &mut Inputs<'_>) -> Result<(Choice, Diagnostics)> {
         let lower_with = |inputs: &Inputs<'_>, forms: &Forms| {
             lowering::lower(
                 self.model,
@@ -110,11 +140,14 @@ impl How<'_> {
         let mut choice = choose::choose(host, self.model, self.runtime, &lower).await?;
         if !inputs.has_all(&choice.plan.parameters) {
             let missing = inputs.complete(&choice.plan.parameters)?;
-            self.project.tell(host, &missing)?;
+            if missing.has_errors() {
+                return Ok((choice, missing));
+            }
             let (plan, found) = lower_with(inputs, &choice.forms);
             (choice.plan, choice.lowered) = (plan, found);
+            return Ok((choice, missing));
         }
-        Ok(choice)
+        Ok((choice, Diagnostics::new()))
     }
 }
 
@@ -130,7 +163,16 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Looks at everything that can be known, then starts.
-    async fn checked(&self, choice: Choice, inputs: &Inputs<'_>) -> Result<Exit> {
+    async fn checked(
+        &self,
+        mut choice: Choice,
+        inputs: &Inputs<'_>,
+        saves: Option<Saves>,
+    ) -> Result<Exit> {
+        let mut runtime = self.args.flags.runtime.unwrap_or_default();
+        if saves.is_some() {
+            runtime = choose::for_later(self.model, runtime, &mut choice).await;
+        }
         let (forms, plan, engine) = (&choice.forms, &choice.plan, &choice.engine);
         let mut found = choice.about_forms.clone();
         found.extend(choice.lowered.clone());
@@ -170,7 +212,14 @@ impl Run<'_> {
             ports: if later { Some(&look) } else { None },
             welcome: &welcome,
         };
-        match session::run(self.host, setup).await? {
+        let live = saves.map(|saves| {
+            let again = Again::new(self.host, self.args, self.instance, runtime, inputs.known());
+            Live {
+                saves,
+                lower: Arc::new(move || again.edit()),
+            }
+        });
+        match session::run(self.host, setup, live).await? {
             End::Exit(exit) => Ok(exit),
             End::Refused(found) => {
                 self.project.tell(self.host, &found)?;

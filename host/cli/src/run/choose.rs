@@ -110,6 +110,28 @@ pub(crate) async fn choose(
     }
 }
 
+/// The runtime that a run stays with while its app is edited. Where nothing is a container yet, an
+/// engine that answers is kept for those that may come.
+pub(crate) async fn for_later(model: &AppModel, runtime: Runtime, choice: &mut Choice) -> Runtime {
+    if choice.engine.is_some() {
+        return Runtime::Docker;
+    }
+    let was_chosen = choice.plan.workloads.keys().any(|name| {
+        let resource = model.get(name);
+        resource.is_some_and(|resource| resource.shape == Shape::Container)
+    });
+    if was_chosen || runtime == Runtime::Native {
+        return Runtime::Native;
+    }
+    match DockerEngine::connect(&EngineEnvironment::from_process()).await {
+        Ok(engine) => {
+            choice.engine = Some(Arc::new(engine));
+            Runtime::Docker
+        }
+        Err(_) => Runtime::Native,
+    }
+}
+
 /// Lowers with a preference; what is said about resources that don't take part is left out.
 fn with(model: &AppModel, preference: Preference, lower: Lower<'_>) -> Choice {
     let (forms, found) = forms::choose(model, preference);

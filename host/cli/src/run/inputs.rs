@@ -100,6 +100,24 @@ impl<'a> Inputs<'a> {
             .collect()
     }
 
+    /// What was found out about every parameter, for [`Inputs::keep`].
+    pub(crate) fn known(&self) -> BTreeMap<String, Value> {
+        self.resolved.values.clone()
+    }
+
+    /// Values of a run count as long as it lasts. Defaults are the app file's, which may change.
+    pub(crate) fn keep(&mut self, known: &BTreeMap<String, Value>) {
+        for (name, value) in known {
+            let is_parameter = |name: &str| {
+                let resource = self.model.get(name);
+                resource.is_some_and(|resource| resource.parameter().is_some())
+            };
+            if !matches!(value.origin, Origin::Default) && is_parameter(name) {
+                self.resolved.values.insert(name.clone(), value.clone());
+            }
+        }
+    }
+
     /// Whether every one of these has a value.
     pub(crate) fn has_all(&self, needed: &[String]) -> bool {
         needed

@@ -4,7 +4,7 @@
 
 mod say;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use aspire_dcp::store::{EventKind, Gone};
 use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop, Watchdog};
 use aspire_model::diagnostic::Diagnostics;
 
+use super::live::{self, Live, News, Secrets};
 use super::screen::{self, Screen};
 use super::signals::{self, Signals};
 use super::view::View;
@@ -62,18 +63,20 @@ pub(crate) enum End {
     Refused(Diagnostics),
 }
 
-/// Runs it to its end.
+/// Runs it to its end; with `live`, which follows the app file, only somebody's wish ends it.
 ///
 /// # Errors
 /// The control plane could not begin or broke.
-pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
+pub(crate) async fn run(host: &Host, setup: Setup<'_>, live: Option<Live>) -> Result<End> {
     let mut signals = signals::listen()?;
     let state = setup.instance.run_folder();
     let mut config = Config::new(setup.app, &setup.instance.id, state, &setup.instance.native);
     config.app_folder.clone_from(&setup.folder);
     config.shared_folder = files::shared_folder()?;
     config.redactions = setup.secrets.values().cloned().collect();
-    config.secrets = Arc::new(setup.secrets.clone());
+    let secrets = Arc::new(Secrets::default());
+    secrets.add(setup.secrets.clone());
+    config.secrets = Arc::<Secrets>::clone(&secrets);
     config.engine.clone_from(&setup.engine);
     config.fail_fast = setup.fail_fast;
     config.watchdog = Some(Watchdog::this_program());
@@ -99,9 +102,14 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>) -> Result<End> {
         told_ready: false,
         pinned,
         fail_fast: setup.fail_fast,
+        since: setup.since,
+        wanted: live::workloads(&setup.plan.objects),
+        live: live.is_some(),
+        changing: false,
+        told_over: false,
     };
     running
-        .run_to_its_end(&setup, &mut signals)
+        .run_to_its_end(&setup, live.map(|live| (live, secrets)), &mut signals)
         .await
         .map(End::Exit)
 }
@@ -155,6 +163,15 @@ struct Running {
     told_ready: bool,
     pinned: bool,
     fail_fast: bool,
+    /// When the user asked for what is wanted now.
+    since: Instant,
+    /// The workloads that are wanted now.
+    wanted: BTreeSet<ObjectKey>,
+    /// The app file is followed.
+    live: bool,
+    /// An edit is being made.
+    changing: bool,
+    told_over: bool,
 }
 
 /// What a line about a state says.
@@ -165,7 +182,12 @@ type Told = (
 );
 
 impl Running {
-    async fn run_to_its_end(mut self, setup: &Setup<'_>, signals: &mut Signals) -> Result<Exit> {
+    async fn run_to_its_end(
+        mut self,
+        setup: &Setup<'_>,
+        live: Option<(Live, Arc<Secrets>)>,
+        signals: &mut Signals,
+    ) -> Result<Exit> {
         let client = self.plane.client();
         let mut watcher = client.watch(0);
         let (over, follower) = self.follow_output();
@@ -185,18 +207,18 @@ impl Running {
                 return Err(cannot_listen(error).into());
             }
         };
-        let workloads = setup
-            .plan
-            .workloads
-            .values()
-            .flatten()
-            .collect::<std::collections::BTreeSet<_>>();
+        let (send, mut news) = tokio::sync::mpsc::unbounded_channel();
+        let following = live.map(|(live, secrets)| {
+            let present = setup.plan.objects.clone();
+            tokio::spawn(live::follow(live, client.clone(), secrets, present, send))
+        });
         let mut failures = self.plane.failures();
         let mut execution = self.plane.api().execution();
         let (mut interruptions, mut ending, mut stuck) = (0, false, false);
         let outcome = loop {
-            let all_known = self.view.rows().count() >= workloads.len();
+            let all_known = !self.changing && self.has_all();
             let perhaps_over = all_known && !ending && self.view.is_over();
+            self.told_over &= perhaps_over;
             if all_known && !ending && !self.told_ready && self.view.is_ready() {
                 self.tell_ready(setup);
             }
@@ -231,11 +253,20 @@ impl Running {
                     self.view.stopping = true;
                     self.screen.remark(self.say.stopping(false));
                 }
-                () = self.plane.wait_idle(), if perhaps_over => {
-                    while let Ok(Some(event)) = watcher.try_next() {
-                        self.take(&event.object);
+                Some(news) = news.recv() => {
+                    // The rows of what is gone, or there by now, come first.
+                    self.catch_up(&mut watcher);
+                    self.hear(news);
+                }
+                () = self.plane.wait_idle(), if perhaps_over && !self.told_over => {
+                    self.catch_up(&mut watcher);
+                    if !self.has_all() || !self.view.is_over() {
+                        continue;
                     }
-                    if self.view.is_over() {
+                    if self.live {
+                        self.told_over = true;
+                        self.screen.remark(self.say.over());
+                    } else {
                         // Somebody waited in vain.
                         stuck = self.view.stuck().next().is_some();
                         ending = true;
@@ -245,6 +276,9 @@ impl Running {
                 outcome = self.plane.ended() => break outcome,
             }
         };
+        if let Some(following) = following {
+            following.abort();
+        }
         while let Ok(Some(event)) = watcher.try_next() {
             self.view.apply(&event.object);
         }
@@ -263,6 +297,65 @@ impl Running {
             Outcome::Stopped if failed => Ok(Exit::App),
             Outcome::Stopped if interruptions > 0 => Ok(Exit::Interrupted),
             Outcome::Stopped => Ok(Exit::Fine),
+        }
+    }
+
+    /// Every workload that is wanted has a row.
+    fn has_all(&self) -> bool {
+        self.wanted.iter().all(|key| self.view.row(key).is_some())
+    }
+
+    /// Takes what has happened already.
+    fn catch_up(&mut self, watcher: &mut aspire_dcp::store::Watcher) {
+        while let Ok(Some(event)) = watcher.try_next() {
+            if event.kind == EventKind::Deleted {
+                self.forget(&event.object);
+            } else {
+                self.take(&event.object);
+            }
+        }
+    }
+
+    /// The app file was saved.
+    fn hear(&mut self, news: News) {
+        if self.view.stopping {
+            return;
+        }
+        match news {
+            News::Refused { file, found, why } => {
+                self.remark_all(self.say.refused(&file, found, &why));
+            }
+            News::Begins {
+                file,
+                found,
+                steps,
+                workloads,
+                go,
+            } => {
+                self.remark_all(self.say.edit(&file, found, &steps));
+                if !steps.is_empty() {
+                    (self.changing, self.told_ready) = (true, false);
+                    self.since = Instant::now();
+                }
+                self.wanted = workloads;
+                // Who follows the file ends with us.
+                let _ = go.send(());
+            }
+            News::Done(failed) => {
+                self.changing = false;
+                for (key, message) in failed {
+                    self.wanted.remove(&key);
+                    self.screen
+                        .remark(self.say.failure(&key.name, &message, &[]));
+                }
+                self.redraw();
+            }
+        }
+    }
+
+    fn remark_all(&self, lines: Vec<String>) {
+        for line in lines {
+            self.screen.remark(line);
         }
     }
 
@@ -379,7 +472,7 @@ impl Running {
 
     fn tell_ready(&mut self, setup: &Setup<'_>) {
         self.told_ready = true;
-        self.screen.remark(self.say.ready(setup.since.elapsed()));
+        self.screen.remark(self.say.ready(self.since.elapsed()));
         for line in (setup.welcome)(&self.view) {
             self.screen.remark(line);
         }

@@ -10,6 +10,8 @@ use serde_json::json;
 
 use crate::host::Host;
 use crate::run::view::{Phase, Row, View};
+use crate::running::diff::Step;
+use crate::running::shown;
 use crate::ui::{prefix, visible};
 
 /// How things are said.
@@ -146,6 +148,46 @@ impl Say {
             return json!({ "type": "ready", "seconds": seconds }).to_string();
         }
         format!("ready in {seconds:.2} s")
+    }
+
+    /// Nothing runs any more, and the app file is followed.
+    pub(super) fn over(&self) -> String {
+        if self.json {
+            return json!({ "type": "over" }).to_string();
+        }
+        "everything has ended; the next save of the app file goes on".to_owned()
+    }
+
+    /// The app file was saved and cannot run like this.
+    pub(super) fn refused(&self, file: &str, found: String, why: &str) -> Vec<String> {
+        let last = if self.json {
+            json!({ "type": "edit", "changed": false, "why": why }).to_string()
+        } else {
+            format!("{file} was saved: nothing changed ({why})")
+        };
+        vec![found, last]
+    }
+
+    /// The app file was saved: what is done about it. Its last line is about the whole.
+    pub(super) fn edit(&self, file: &str, found: String, steps: &[Step]) -> Vec<String> {
+        if self.json {
+            let all: Vec<_> = steps.iter().map(shown::to_json).collect();
+            let edit = json!({ "type": "edit", "changed": !steps.is_empty(), "steps": all });
+            return vec![edit.to_string()];
+        }
+        if self.quiet {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        lines.extend((!found.is_empty()).then_some(found));
+        lines.extend(shown::lines(steps));
+        let whole = if steps.is_empty() {
+            shown::NOTHING.to_owned()
+        } else {
+            shown::summary(steps)
+        };
+        lines.push(format!("{file} was saved: {whole}"));
+        lines
     }
 
     /// It is being stopped.

@@ -1,0 +1,153 @@
+//! Steps from what runs to what is wanted, made.
+//!
+//! Knows how an object is removed together with those that took its place. Doesn't know why
+//! anything has to change.
+
+use std::collections::BTreeMap;
+
+use aspire_api::{Kind, Object, ObjectKey};
+use aspire_dcp::Client;
+use aspire_dcp::store::{EventKind, Gone, StoreError};
+
+use crate::running::diff::{Action, Step};
+
+/// Attempts at a change that somebody else comes in between.
+const ATTEMPTS: usize = 5;
+
+/// Makes the steps, and waits for the end of what has to end; what could not be made, with the
+/// reason.
+pub(super) async fn apply(
+    client: &Client,
+    steps: &[Step],
+    wanted: &[Object],
+) -> BTreeMap<ObjectKey, String> {
+    // Workloads first: what they use ends after them.
+    for workloads in [true, false] {
+        let ends = |step: &&Step| {
+            matches!(step.action, Action::Replace | Action::Stop)
+                && is_workload(step.key.kind) == workloads
+        };
+        for step in steps.iter().filter(ends) {
+            ask_for_end(client, &step.key).await;
+        }
+        for step in steps.iter().filter(ends) {
+            remove(client, &step.key).await;
+        }
+    }
+    let mut failed = BTreeMap::new();
+    for step in steps {
+        let Some(new) = wanted.iter().find(|object| object.key() == step.key) else {
+            continue;
+        };
+        let done = match step.action {
+            Action::Create | Action::Replace => create(client, new).await,
+            Action::Change => change(client, new).await,
+            Action::Stop => Ok(()),
+        };
+        match done {
+            Ok(()) => {}
+            // The run is being stopped.
+            Err(StoreError::Sealed) => break,
+            Err(error) => drop(failed.insert(step.key.clone(), error.to_string())),
+        }
+    }
+    failed
+}
+
+fn is_workload(kind: Kind) -> bool {
+    matches!(kind, Kind::Container | Kind::Executable)
+}
+
+async fn create(client: &Client, new: &Object) -> Result<(), StoreError> {
+    match client.create(new.clone()).await {
+        // Left from an edit that could not be made as a whole.
+        Err(StoreError::Exists(key)) => {
+            remove(client, &key).await;
+            client.create(new.clone()).await.map(drop)
+        }
+        done => done.map(drop),
+    }
+}
+
+/// The object and those that took its place when it was started again.
+async fn lineage(client: &Client, key: &ObjectKey) -> (Vec<ObjectKey>, u64) {
+    let (objects, revision) = client.list(Some(key.kind)).await;
+    let is_of_it = |object: &&std::sync::Arc<Object>| object.metadata().first() == key.name;
+    let keys = objects.iter().filter(is_of_it).map(|object| object.key());
+    (keys.collect(), revision)
+}
+
+async fn ask_for_end(client: &Client, key: &ObjectKey) {
+    for one in lineage(client, key).await.0 {
+        // One that is gone meanwhile needs no end.
+        let _ = client.delete(&one).await;
+    }
+}
+
+/// Ends it and waits until nothing of it is left.
+async fn remove(client: &Client, key: &ObjectKey) {
+    loop {
+        let (left, revision) = lineage(client, key).await;
+        if left.is_empty() {
+            return;
+        }
+        let mut watcher = client.watch(revision);
+        for one in left {
+            let _ = client.delete(&one).await;
+        }
+        loop {
+            match watcher.next().await {
+                Ok(event)
+                    if event.kind == EventKind::Deleted
+                        && event.object.kind() == key.kind
+                        && event.object.metadata().first() == key.name =>
+                {
+                    break;
+                }
+                Ok(_) => {}
+                Err(Gone { .. }) => break,
+            }
+        }
+    }
+}
+
+/// Changes it where it is.
+async fn change(client: &Client, new: &Object) -> Result<(), StoreError> {
+    let mut last = Ok(());
+    for _ in 0..ATTEMPTS {
+        let (lineage, _) = lineage(client, &new.key()).await;
+        for key in lineage {
+            let Ok(present) = client.get(&key).await else {
+                continue;
+            };
+            last = client.update(changed(&present, new)).await.map(drop);
+        }
+        if !matches!(last, Err(StoreError::Conflict { .. })) {
+            break;
+        }
+    }
+    last
+}
+
+/// What is there, with what can change as it is wanted.
+fn changed(present: &Object, new: &Object) -> Object {
+    let mut object = match (present, new) {
+        (Object::Container(present), Object::Container(new)) => {
+            let mut object = present.clone();
+            object.spec.start |= new.spec.start;
+            Object::Container(object)
+        }
+        (Object::Executable(present), Object::Executable(new)) => {
+            let mut object = present.clone();
+            object.spec.start |= new.spec.start;
+            Object::Executable(object)
+        }
+        _ => new.clone(),
+    };
+    let mut metadata = present.metadata().clone();
+    let wanted = new.metadata();
+    metadata.labels.extend(wanted.labels.clone());
+    metadata.annotations.extend(wanted.annotations.clone());
+    *object.metadata_mut() = metadata;
+    object
+}
