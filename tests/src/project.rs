@@ -169,6 +169,9 @@ impl Project {
 
     /// The binary in the folder, with the user's environment and nothing else of the test's.
     pub fn command(&self, args: &[&str]) -> Command {
+        // What follows a `--` is somebody else's.
+        let own = args.iter().position(|word| *word == "--");
+        let own = own.unwrap_or(args.len());
         let mut command = Command::new(places::binary());
         command.current_dir(&self.folder).env_clear();
         for name in [
@@ -201,8 +204,9 @@ impl Project {
             .env("XDG_STATE_HOME", self.home.join("state"))
             .env(processes::MARKER, &self.marker)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .args(args)
-            .args(&self.args);
+            .args(&args[..own])
+            .args(&self.args)
+            .args(&args[own..]);
         command
     }
 

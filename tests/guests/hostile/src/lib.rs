@@ -70,6 +70,8 @@ impl Integration for Hostile {
     }
 }
 
+// A frame of its own, for the backtrace.
+#[inline(never)]
 fn spin() -> ! {
     let mut number = 0_u64;
     loop {
