@@ -16,10 +16,14 @@ pub(super) fn check(findings: &mut Findings, spec: &ExecutableSpec) {
     );
     findings.unserved("spec.terminal", spec.terminal.is_some());
     findings.unserved("spec.pemCertificates", spec.pem_certificates.is_some());
-    if spec.effective_mode() == Mode::Existing {
+    if spec.mode == Some(Mode::Existing) {
         let message = "`existing` is for containers";
         findings.add(FieldErrorReason::NotSupported, "spec.mode", message);
     }
+    let kept = matches!(spec.mode, Some(Mode::Persistent | Mode::Cleanup));
+    findings.unserved("spec.mode", kept);
+    findings.unserved("spec.persistent", spec.persistent);
+    findings.unserved("spec.lifecycleKey", spec.lifecycle_key.is_some());
     findings.monitor(spec.monitor_pid, spec.monitor_timestamp.as_ref());
     findings.unserved("spec.monitorPid", spec.monitor_pid.is_some());
     findings.probes(&spec.health_probes);

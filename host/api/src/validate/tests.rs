@@ -97,6 +97,11 @@ fn new_ones() {
         ),
         (
             "Executable",
+            json!({"executablePath": "a", "mode": "persistent", "lifecycleKey": "k"}),
+            "spec.mode FieldValueForbidden spec.lifecycleKey FieldValueForbidden",
+        ),
+        (
+            "Executable",
             json!({"executablePath": "a", "mode": "existing"}),
             "spec.mode FieldValueNotSupported",
         ),
