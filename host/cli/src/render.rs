@@ -80,9 +80,9 @@ pub(crate) fn texts(ui: &Ui, sources: &Sources, diagnostics: &Diagnostics) -> Ve
 /// Columns to break lines at: the terminal's, or what a reader of a file is used to.
 fn width(ui: &Ui) -> usize {
     let terminal = || {
-        crossterm::terminal::size()
-            .ok()
-            .map(|(columns, _)| usize::from(columns))
+        terminal_size::terminal_size_of(std::io::stderr())
+            .map(|(columns, _)| usize::from(columns.0))
+            .filter(|columns| *columns > 0)
     };
     let columns = if ui.err_is_terminal {
         terminal()

@@ -122,10 +122,7 @@ fn the_whole_process_group() {
 #[test]
 fn the_terminal() {
     needs_program!("script", "apt-get install bsdutils");
-    // Beside a hundred other stories, the orderly end after a hangup has once taken longer than this
-    // waits; until that is understood, it is tried when there is time.
-    let orderly = std::env::var_os("ASPIRE_SLOW").map(|_| false);
-    for and_the_host in orderly.into_iter().chain([true]) {
+    for and_the_host in [false, true] {
         let project = Project::new("killed-terminal").app(&app("killed"));
         let host = project.command(&[]);
         let line = format!("'{}' run --runtime native", host.get_program().display());
@@ -147,6 +144,9 @@ fn the_terminal() {
         session.signal(Signal::KILL);
         if and_the_host {
             host.kill();
+        } else {
+            // An orderly end, with the whole grace for the one that doesn't listen.
+            until(LONG, "the host has ended", || (!host.lives()).then_some(()));
         }
         let _ = session.finish();
         nothing_is_left(&project);

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossterm::{cursor, terminal};
+use crossterm::cursor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::columns::width;
@@ -29,6 +29,8 @@ enum Message {
     Remark(Vec<u8>),
     /// What makes the table for a size of the terminal.
     Table(MakeTable),
+    /// The terminal has another size.
+    Resized,
     /// Take the table away and end.
     End,
 }
@@ -75,7 +77,6 @@ impl Screen {
                 Painter {
                     pinned,
                     drawn: Vec::new(),
-                    columns: 80,
                     table: None,
                     closed: false,
                 }
@@ -112,6 +113,11 @@ impl Screen {
         let _ = self.messages.send(Message::Table(Box::new(make)));
     }
 
+    /// The terminal has another size: the table is drawn again.
+    pub(crate) fn resized(&self) {
+        let _ = self.messages.send(Message::Resized);
+    }
+
     /// Writes what is left, takes the table away, and ends; a reader that doesn't read is not
     /// waited for.
     pub(crate) fn finish(mut self) {
@@ -137,7 +143,6 @@ struct Painter {
     pinned: bool,
     /// Widths of the table's lines as they stand on the screen.
     drawn: Vec<usize>,
-    columns: usize,
     table: Option<MakeTable>,
     closed: bool,
 }
@@ -149,17 +154,12 @@ impl Painter {
         }
         let mut ended = false;
         while !ended {
-            let first = match inbox.recv_timeout(Duration::from_millis(250)) {
-                Ok(message) => Some(message),
-                Err(mpsc::RecvTimeoutError::Timeout) if self.pinned && self.resized() => None,
-                Err(mpsc::RecvTimeoutError::Timeout) => continue,
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            };
+            let Ok(first) = inbox.recv() else { break };
             // Whatever has come meanwhile is drawn at once.
             let mut text = Vec::new();
             let mut permits = Vec::new();
             let more = std::iter::from_fn(|| inbox.try_recv().ok()).take(UNDER_WAY);
-            for message in first.into_iter().chain(more) {
+            for message in std::iter::once(first).chain(more) {
                 match message {
                     Message::Output(bytes, permit) => {
                         text.extend_from_slice(&bytes);
@@ -167,6 +167,7 @@ impl Painter {
                     }
                     Message::Remark(bytes) => text.extend_from_slice(&bytes),
                     Message::Table(table) => self.table = Some(table),
+                    Message::Resized => {}
                     Message::End => ended = true,
                 }
             }
@@ -181,12 +182,11 @@ impl Painter {
         }
     }
 
-    fn resized(&self) -> bool {
-        size().0 != self.columns
-    }
-
     /// Takes the table away, writes the text where it stood, draws the table below.
     fn draw(&mut self, text: &[u8]) {
+        if self.closed {
+            return;
+        }
         if !self.pinned {
             if !text.is_empty() {
                 self.write(text);
@@ -218,7 +218,6 @@ impl Painter {
             .iter()
             .map(|line| width(&crate::ui::visible(line, false)))
             .collect();
-        self.columns = columns;
         self.write(&frame);
     }
 
@@ -234,12 +233,13 @@ impl Painter {
     }
 }
 
+/// Columns and lines. Asks the terminal and starts no program to find out, which would take long when
+/// the terminal has just gone.
 fn size() -> (usize, usize) {
     // A terminal that nobody has told its size says 0.
-    let (columns, rows) = match terminal::size() {
-        Ok((columns, rows)) if columns > 0 && rows > 0 => (columns, rows),
-        _ => (80, 24),
-    };
+    let known = terminal_size::terminal_size_of(io::stdout())
+        .filter(|(columns, rows)| columns.0 > 0 && rows.0 > 0);
+    let (columns, rows) = known.map_or((80, 24), |(columns, rows)| (columns.0, rows.0));
     (usize::from(columns).max(20), usize::from(rows).max(6))
 }
 

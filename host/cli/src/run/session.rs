@@ -20,7 +20,7 @@ use aspire_model::diagnostic::Diagnostics;
 
 use super::live::{self, Live, News, Secrets};
 use super::screen::{self, Screen};
-use super::signals::{self, Signals};
+use super::signals::{self, Resizes, Signals};
 use super::view::View;
 use crate::error::{Exit, Problem};
 use crate::files;
@@ -69,6 +69,7 @@ pub(crate) enum End {
 /// The control plane could not begin or broke.
 pub(crate) async fn run(host: &Host, setup: Setup<'_>, live: Option<Live>) -> Result<End> {
     let mut signals = signals::listen()?;
+    let resizes = signals::resizes()?;
     let state = setup.instance.run_folder();
     let mut config = Config::new(setup.app, &setup.instance.id, state, &setup.instance.native);
     config.app_folder.clone_from(&setup.folder);
@@ -101,6 +102,7 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>, live: Option<Live>) -> Re
         old_failures: BTreeMap::new(),
         told_ready: false,
         pinned,
+        resizes,
         fail_fast: setup.fail_fast,
         since: setup.since,
         wanted: live::workloads(&setup.plan.objects),
@@ -162,6 +164,7 @@ struct Running {
     old_failures: BTreeMap<ObjectKey, usize>,
     told_ready: bool,
     pinned: bool,
+    resizes: Resizes,
     fail_fast: bool,
     /// When the user asked for what is wanted now.
     since: Instant,
@@ -241,6 +244,7 @@ impl Running {
                         watcher = client.watch(revision);
                     }
                 },
+                () = self.resizes.next(), if self.pinned => self.screen.resized(),
                 changed = failures.changed(), if !ending => {
                     ending |= setup.fail_fast || changed.is_err();
                     if changed.is_ok() {

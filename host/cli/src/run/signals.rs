@@ -1,4 +1,4 @@
-//! Requests to stop: Ctrl-C, and what a system or a closing terminal sends.
+//! Requests to stop: Ctrl-C, and what a system or a closing terminal sends; and a terminal's new size.
 //!
 //! Doesn't know what stopping means.
 
@@ -15,6 +15,21 @@ mod system {
         interrupt: Signal,
         terminate: Signal,
         hangup: Signal,
+    }
+
+    /// The signal that tells of a terminal's new size.
+    pub(crate) struct Resizes(Signal);
+
+    impl Resizes {
+        pub(super) fn new() -> io::Result<Self> {
+            signal(SignalKind::window_change()).map(Self)
+        }
+
+        /// The next one.
+        pub(crate) async fn next(&mut self) {
+            // A stream of signals doesn't end.
+            let _ = self.0.recv().await;
+        }
     }
 
     impl Signals {
@@ -44,6 +59,20 @@ mod system {
     /// Ctrl-C.
     pub(crate) struct Signals;
 
+    /// Not told here: the next change draws the table anew.
+    pub(crate) struct Resizes;
+
+    impl Resizes {
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Never.
+        pub(crate) async fn next(&mut self) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     impl Signals {
         pub(super) fn new() -> io::Result<Self> {
             Ok(Self)
@@ -58,7 +87,7 @@ mod system {
     }
 }
 
-pub(crate) use system::Signals;
+pub(crate) use system::{Resizes, Signals};
 
 /// From now on, signals ask instead of killing.
 ///
@@ -66,4 +95,12 @@ pub(crate) use system::Signals;
 /// The system's.
 pub(crate) fn listen() -> io::Result<Signals> {
     Signals::new()
+}
+
+/// From now on, new sizes of the terminal are told.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn resizes() -> io::Result<Resizes> {
+    Resizes::new()
 }
