@@ -18,6 +18,7 @@ pub mod redis;
 pub mod secrets;
 pub mod session;
 pub mod table;
+pub mod terminal;
 pub mod wait;
 
 pub use engine::Engine;

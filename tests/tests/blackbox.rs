@@ -36,6 +36,8 @@ mod quickstart;
 mod secrets;
 #[path = "blackbox/shop.rs"]
 mod shop;
+#[path = "blackbox/terminal.rs"]
+mod terminal;
 #[path = "blackbox/values.rs"]
 mod values;
 #[path = "blackbox/verbs.rs"]
