@@ -128,6 +128,7 @@ impl Context {
             Report::Failed(note.clone(), at),
             Report::Ended(Ended {
                 at,
+                ran: Duration::ZERO,
                 code: None,
                 note,
             }),

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::client::Client;
 use crate::config::Config;
 use crate::containers::ContainerBook;
-use crate::context::Context;
+use crate::context::{Context, Message};
 use crate::controllers::{Controllers, Failure, Shown};
 use crate::engine::Engine;
 use crate::logs::{Logs, Redactor};
@@ -144,6 +144,15 @@ impl ControlPlane {
         context
             .tasks
             .spawn("execution", obey(Arc::clone(&context), api));
+        let shared = Arc::clone(&context);
+        context.tasks.spawn("troubles", async move {
+            let mut troubles = shared.logs.troubles();
+            while troubles.changed().await.is_ok() {
+                for key in shared.logs.keys() {
+                    shared.send(Message::Wake(key));
+                }
+            }
+        });
         let (shared, gone) = (Arc::clone(&context), left);
         context.tasks.spawn("harvest", async move {
             harvest::engine(shared.engine.as_ref(), gone).await;

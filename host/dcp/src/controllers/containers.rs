@@ -151,6 +151,7 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
                 let note = "left running".to_owned();
                 let ended = Ended {
                     at: Timestamp::now(),
+                    ran: Duration::ZERO,
                     code: None,
                     note,
                 };
@@ -194,8 +195,10 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
     let id = id.or(name.filter(|_| mode == Mode::Cleanup));
     let shared = Arc::clone(&context);
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
+        if let (Some(engine), Some(id)) = (&shared.engine, &id) {
+            engine.hub.forget(id);
+        }
         if let (Some(engine), Some(id), true) = (&shared.engine, id, mode.removes()) {
-            engine.hub.forget(&id);
             let id = match mode {
                 Mode::Cleanup => within(LIMIT, engine.raw().inspect(&id))
                     .await
