@@ -18,6 +18,8 @@ use crate::runtime::{EngineError, Inspection};
 
 /// For a look.
 const QUICK: Duration = Duration::from_secs(30);
+/// Exit code of one that was killed.
+const KILLED: i32 = 137;
 
 /// A container that was started.
 pub(super) struct Running {
@@ -29,6 +31,8 @@ pub(super) struct Running {
     pub(super) since: Duration,
     /// It has ended.
     pub(super) over: bool,
+    /// With what, as far as it was told.
+    died: Option<i32>,
     /// What its own check told last.
     pub(super) checked: ProbeState,
 }
@@ -46,6 +50,7 @@ impl Running {
             began,
             since: uptime(),
             over: false,
+            died: None,
             checked: ProbeState::default(),
         }
     }
@@ -76,7 +81,10 @@ pub(super) async fn next_turn(
                 context.tell(key, Report::Paused(paused));
                 continue;
             }
-            Happening::Died(code) => code,
+            Happening::Died(code) => {
+                running.died = code;
+                code
+            }
             Happening::Look => None,
         };
         let at = Timestamp::now();
@@ -90,7 +98,7 @@ pub(super) async fn next_turn(
         let ended = match within(QUICK, engine.raw().inspect(&running.id)).await {
             Ok(found) => {
                 if is_another_life(running, &found) {
-                    running.over = false;
+                    (running.over, running.died) = (false, None);
                     running.since = uptime();
                     running.began = Some(found.began.clone());
                     running.checked = ProbeState::default();
@@ -110,6 +118,9 @@ pub(super) async fn next_turn(
             Err(EngineError::NotFound(_)) => {
                 // It won't come back.
                 engine.hub.forget(&running.id);
+                // Whoever removes one that runs kills it first, and that says nothing about it.
+                let ours = *context.force.borrow();
+                let code = running.died.filter(|code| ours || *code != KILLED);
                 let note = code.map_or("removed from outside", |_| "");
                 Some(plainly(code, note))
             }

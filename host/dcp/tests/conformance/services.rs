@@ -44,7 +44,7 @@ async fn server(name: u8) -> SocketAddr {
 
 async fn endpoint(lab: &Lab, name: &str, address: SocketAddr) {
     let spec = json!({
-        "serviceName": "s", "address": address.ip().to_string(), "port": address.port(),
+        "serviceNamespace": "", "serviceName": "s", "address": address.ip().to_string(), "port": address.port(),
     });
     lab.make("Endpoint", name, spec).await;
 }
