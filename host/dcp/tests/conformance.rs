@@ -23,6 +23,8 @@ mod logs;
 mod materials;
 #[path = "conformance/modes.rs"]
 mod modes;
+#[path = "conformance/own_engine.rs"]
+mod own_engine;
 #[path = "conformance/processes.rs"]
 mod processes;
 #[path = "conformance/proxy.rs"]
