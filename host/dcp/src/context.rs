@@ -192,6 +192,16 @@ impl Context {
         }
     }
 
+    /// Forgets a resource that is gone for good; see [`State::forget`].
+    pub(crate) async fn forget(&self, kind: &'static str, name: String, id: Option<String>) {
+        let state = self.state.clone();
+        let forgetting =
+            tokio::task::spawn_blocking(move || state.forget(kind, &name, id.as_deref()));
+        if let Ok(Err(error)) = forgetting.await {
+            tracing::warn!(%error, kind, "a record stays");
+        }
+    }
+
     /// Between the request to stop a workload and its end.
     pub(crate) fn grace(&self, aspire: Option<&aspire_api::aspire::Aspire>) -> Duration {
         aspire

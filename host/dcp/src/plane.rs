@@ -156,6 +156,13 @@ impl ControlPlane {
         let (shared, gone) = (Arc::clone(&context), left);
         context.tasks.spawn("harvest", async move {
             harvest::engine(shared.engine.as_ref(), gone).await;
+            if let Some(engine) = &shared.engine {
+                let instance = &shared.config.instance;
+                let forgotten = shared.state.forget_missing(engine.raw(), instance).await;
+                if let Err(error) = forgotten {
+                    tracing::warn!(%error, "records stay");
+                }
+            }
         });
         let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
         let (finish, finished) = watch::channel(false);

@@ -33,6 +33,8 @@ pub(super) struct Running {
     pub(super) over: bool,
     /// With what, as far as it was told.
     died: Option<i32>,
+    /// The engine doesn't have it any more, and that has not been told yet.
+    gone: bool,
     /// What its own check told last.
     pub(super) checked: ProbeState,
 }
@@ -51,6 +53,7 @@ impl Running {
             since: uptime(),
             over: false,
             died: None,
+            gone: false,
             checked: ProbeState::default(),
         }
     }
@@ -62,6 +65,8 @@ pub(super) enum Turn {
     Ended(Ended),
     /// Somebody else started it again, perhaps before anybody saw it ended.
     Began(Box<Inspection>),
+    /// It was removed by somebody else, some time after it ended.
+    Gone,
     /// Nobody asks any more.
     Done,
 }
@@ -118,6 +123,7 @@ pub(super) async fn next_turn(
             Err(EngineError::NotFound(_)) => {
                 // It won't come back.
                 engine.hub.forget(&running.id);
+                running.gone = true;
                 // Whoever removes one that runs kills it first, and that says nothing about it.
                 let ours = *context.force.borrow();
                 let code = running.died.filter(|code| ours || *code != KILLED);
@@ -133,6 +139,9 @@ pub(super) async fn next_turn(
             running.over = true;
             return Turn::Ended(ended);
         }
+    }
+    if std::mem::take(&mut running.gone) {
+        return Turn::Gone;
     }
     if running.over {
         return Turn::Done;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::aspire::WorkloadEndpoint;
-use aspire_api::container::{Container, PullPolicy};
+use aspire_api::container::{Container, Mode, PullPolicy};
 use aspire_api::executable::EnvVar;
 use aspire_api::{Kind, Object, ObjectKey, service};
 use tokio::sync::watch;
@@ -154,6 +154,14 @@ pub(crate) async fn launch(
             Turn::Ended(ended) => {
                 log.drained(DRAIN).await;
                 tell(Report::Ended(ended));
+            }
+            Turn::Gone => {
+                let name = container.spec.container_name.clone();
+                let kept = container.spec.effective_mode() != Mode::Session;
+                if let Some(name) = name.filter(|_| kept) {
+                    let id = Some(running.id.clone());
+                    context.forget("container", name, id).await;
+                }
             }
             Turn::Began(found) => {
                 output::follow(&context, &key, &running.id, &said);

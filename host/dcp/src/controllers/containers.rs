@@ -192,6 +192,7 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
     let mode = container.spec.effective_mode();
     // One to clean up is removed even if it was never found before.
     let name = container.spec.container_name.clone();
+    let named = name.clone();
     let id = id.or(name.filter(|_| mode == Mode::Cleanup));
     let shared = Arc::clone(&context);
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
@@ -206,6 +207,9 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
                 _ => id,
             };
             remove(&shared, engine, &key, &id).await;
+            if let (Mode::Cleanup, Some(name)) = (mode, named) {
+                shared.forget("container", name, None).await;
+            }
         }
         shared.containers.forget(&key);
         shared.tell(&key, Report::Cleaned);
