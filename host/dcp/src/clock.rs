@@ -1,10 +1,29 @@
 //! Points in time as the objects and the logs write them: RFC 3339 in UTC with microseconds.
 //!
 //! Knows the calendar. Doesn't know who asks; whatever needs a time gets one from here, so that
-//! the pure parts of the control plane can be given any time they like.
+//! the pure parts of the control plane can be given any time they like. Clocks are put forward and
+//! back while a run goes on, so nothing but what people read is made from them: how long something
+//! took is taken from [`uptime`].
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// By how much tests have put the clock forward or back: microseconds.
+static JUMPED: AtomicI64 = AtomicI64::new(0);
+
+/// Puts the clock forward or back, as far as this program sees it; for tests.
+pub fn jump(micros: i64) {
+    JUMPED.fetch_add(micros, Ordering::Relaxed);
+}
+
+/// How long this program has been running, whatever is done to the clock; counted from the first
+/// call.
+pub(crate) fn uptime() -> Duration {
+    static BEGINNING: OnceLock<Instant> = OnceLock::new();
+    BEGINNING.get_or_init(Instant::now).elapsed()
+}
 
 /// A point in time: microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -19,7 +38,12 @@ impl Timestamp {
         let micros = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_micros());
-        Self(i64::try_from(micros).unwrap_or(i64::MAX))
+        let jumped = JUMPED.load(Ordering::Relaxed);
+        Self(
+            i64::try_from(micros)
+                .unwrap_or(i64::MAX)
+                .saturating_add(jumped),
+        )
     }
 
     /// The written form, `2026-01-02T03:04:05.123456Z`.

@@ -10,6 +10,7 @@ mod files;
 mod image;
 pub(crate) mod launch;
 mod lifecycle;
+mod output;
 mod request;
 
 pub(crate) use book::{ContainerBook, Page};

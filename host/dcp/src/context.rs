@@ -128,6 +128,7 @@ impl Context {
             Report::Failed(note.clone(), at),
             Report::Ended(Ended {
                 at,
+                ran: Duration::ZERO,
                 code: None,
                 note,
             }),
@@ -188,6 +189,16 @@ impl Context {
         let written = tokio::task::spawn_blocking(move || state.put(&record)).await;
         if let Ok(Err(error)) = written {
             tracing::error!(%error, kind, name, "it is not recorded");
+        }
+    }
+
+    /// Forgets a resource that is gone for good; see [`State::forget`].
+    pub(crate) async fn forget(&self, kind: &'static str, name: String, id: Option<String>) {
+        let state = self.state.clone();
+        let forgetting =
+            tokio::task::spawn_blocking(move || state.forget(kind, &name, id.as_deref()));
+        if let Ok(Err(error)) = forgetting.await {
+            tracing::warn!(%error, kind, "a record stays");
         }
     }
 

@@ -68,6 +68,7 @@ pub mod watchdog;
 
 /// What tests need; not for running apps.
 pub mod testing {
+    pub use crate::clock::jump;
     pub use crate::runtime::fake::{FakeContainer, FakeEngine};
 }
 

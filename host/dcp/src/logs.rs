@@ -53,6 +53,7 @@ pub struct Logs {
     logs: Mutex<Vec<(ObjectKey, Arc<Log>)>>,
     by_key: Mutex<BTreeMap<ObjectKey, usize>>,
     news: watch::Sender<u64>,
+    troubles: watch::Sender<u64>,
     thread: Handle,
     _end: tokio::sync::oneshot::Sender<()>,
 }
@@ -88,6 +89,7 @@ impl Logs {
             logs: Mutex::default(),
             by_key: Mutex::default(),
             news: watch::Sender::new(0),
+            troubles: watch::Sender::new(0),
             thread,
             _end: end,
         })
@@ -104,7 +106,7 @@ impl Logs {
                 self.folder.join(name),
                 self.limits,
                 Arc::clone(&self.redactor),
-                self.news.clone(),
+                (self.news.clone(), self.troubles.clone()),
                 self.thread.clone(),
             );
             logs.push((key.clone(), Arc::new(log)));
@@ -148,6 +150,25 @@ impl Logs {
     /// Everything that all workloads say and have said, those that don't exist yet too.
     pub fn follow_all(self: &Arc<Self>) -> LogFollower {
         LogFollower::new(Arc::clone(self), self.news.subscribe())
+    }
+
+    /// Why the output of a workload can't be written at the moment, in words.
+    pub(crate) fn trouble(&self, key: &ObjectKey) -> Option<String> {
+        // None: as long as nothing ever went wrong.
+        if *self.troubles.borrow() == 0 {
+            return None;
+        }
+        self.find(key)?.trouble()
+    }
+
+    /// Changes whenever a log can't be written any more, or can again.
+    pub(crate) fn troubles(&self) -> watch::Receiver<u64> {
+        self.troubles.subscribe()
+    }
+
+    /// All workloads that have a log.
+    pub(crate) fn keys(&self) -> Vec<ObjectKey> {
+        lock(&self.by_key).keys().cloned().collect()
     }
 
     /// Logs from this place in the order of their making on.

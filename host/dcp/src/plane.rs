@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::client::Client;
 use crate::config::Config;
 use crate::containers::ContainerBook;
-use crate::context::Context;
+use crate::context::{Context, Message};
 use crate::controllers::{Controllers, Failure, Shown};
 use crate::engine::Engine;
 use crate::logs::{Logs, Redactor};
@@ -144,9 +144,25 @@ impl ControlPlane {
         context
             .tasks
             .spawn("execution", obey(Arc::clone(&context), api));
+        let shared = Arc::clone(&context);
+        context.tasks.spawn("troubles", async move {
+            let mut troubles = shared.logs.troubles();
+            while troubles.changed().await.is_ok() {
+                for key in shared.logs.keys() {
+                    shared.send(Message::Wake(key));
+                }
+            }
+        });
         let (shared, gone) = (Arc::clone(&context), left);
         context.tasks.spawn("harvest", async move {
             harvest::engine(shared.engine.as_ref(), gone).await;
+            if let Some(engine) = &shared.engine {
+                let instance = &shared.config.instance;
+                let forgotten = shared.state.forget_missing(engine.raw(), instance).await;
+                if let Err(error) = forgotten {
+                    tracing::warn!(%error, "records stay");
+                }
+            }
         });
         let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
         let (finish, finished) = watch::channel(false);

@@ -220,6 +220,8 @@ pub struct Inspection {
     /// State, as the engine calls it: `created`, `running`, `paused`, `restarting`, `removing`,
     /// `exited`, `dead`.
     pub state: String,
+    /// When it was started last, in the engine's words; tells one life of it from another.
+    pub began: String,
     /// Exit code, once it ended.
     pub exit_code: Option<i32>,
     /// What the engine says went wrong.

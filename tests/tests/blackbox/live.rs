@@ -316,11 +316,9 @@ fn another_public_port_is_no_other_process() {
     let old = format!("http://localhost:{before}");
     let first = pid(&old);
     project.write("aspire.toml", &with(after));
-    session.says("replace service one-http");
+    session.says("change service one-http");
     session.says_again(2, "ready in ");
     assert_eq!(pid(&format!("http://localhost:{after}")), first);
-    until(LONG, "the old port is closed", || {
-        http::get(&old).is_err().then_some(())
-    });
+    assert!(http::get(&old).is_err(), "the old port is closed");
     end(&project, session);
 }

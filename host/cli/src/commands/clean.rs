@@ -7,10 +7,12 @@ use anyhow::{Context as _, Result, bail};
 use aspire_dcp::identity::{APP_LABEL, INSTANCE_LABEL};
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
 use aspire_dcp::runtime::{ContainerEngine, Leftover};
+use aspire_dcp::state::State;
 use serde_json::json;
 
 use crate::args::CleanArgs;
 use crate::error::{Exit, Problem};
+use crate::files;
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::params::store::Store;
@@ -146,6 +148,9 @@ async fn delete(instance: &Instance, found: &Found) -> Result<()> {
                 Problem::environment(format!("volume {}: {error}", volume.name))
             })?;
         }
+        let state = State::new(files::shared_folder()?);
+        let forgotten = state.forget_missing(engine, &instance.id).await;
+        forgotten.map_err(|error| Problem::environment(error.to_string()))?;
     }
     if found.native {
         std::fs::remove_dir_all(&instance.native)

@@ -119,10 +119,6 @@ fn action(old: &Object, new: &Object, because: &[Difference]) -> Action {
             Action::Replace
         };
     }
-    // Where it listens is settled when it begins.
-    if matches!(new, Object::Service(_)) && because.iter().any(|it| it.field.starts_with("spec.")) {
-        return Action::Replace;
-    }
     let mut changed = new.clone();
     changed.set_status(Some(old));
     if validate_update(old, &changed).is_empty() {
@@ -281,7 +277,7 @@ mod tests {
         assert_eq!(
             shown(&present, &wanted),
             [
-                "replace services/api-http spec.port",
+                "change services/api-http spec.port",
                 "replace executables/api spec.env.MODE",
                 "create executables/new",
                 "change executables/hand spec.start",

@@ -9,8 +9,9 @@ use aspire_api::{Kind, ObjectKey};
 
 use super::end::Running;
 use super::events::Happening;
-use super::launch::{Problem, QUICK, addresses, follow_output, viewpoint};
+use super::launch::{Problem, QUICK, addresses, viewpoint};
 use super::lifecycle::{KEY_LABEL, Lifecycle};
+use super::output::{self, Said};
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::workload::{Report, Started};
@@ -66,6 +67,7 @@ pub(super) async fn take(
     engine: &Engine,
     container: &Container,
     slot: &Slot,
+    said: &Said,
 ) -> Result<Running, Problem> {
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let name = container.spec.container_name.clone().unwrap_or_default();
@@ -87,7 +89,7 @@ pub(super) async fn take(
     });
     let happenings = engine.hub.listen(&id);
     context.tell(&key, Report::Created(id.clone(), found.name.clone()));
-    follow_output(context, &key, &id);
+    output::follow(context, &key, &id, said);
     let plain = Aspire::default();
     let aspire = container.spec.aspire.as_ref().unwrap_or(&plain);
     let served = aspire.endpoints.iter();
@@ -108,5 +110,5 @@ pub(super) async fn take(
     context.tell(&key, Report::Started(started));
     // It may have ended long ago.
     engine.hub.tell(&id, Happening::Look);
-    Ok(Running { id, happenings })
+    Ok(Running::new(id, happenings, Some(found.began)))
 }

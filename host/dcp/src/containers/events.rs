@@ -136,7 +136,7 @@ fn deliver(hub: &Hub, event: &EngineEvent) {
         "destroy" | "remove" | "health_status" => Happening::Look,
         "create" | "start" | "rename" => {
             hub.appeared.send_modify(|count| *count += 1);
-            return;
+            Happening::Look
         }
         _ => return,
     };

@@ -14,7 +14,8 @@ use crate::templates::Scope;
 /// What a mode lacks where none is given.
 const UMASK: i64 = 0o022;
 
-/// Everything to make, folders before what is in them.
+/// Everything to make, folders before what is in them. What is left out because it may be
+/// (`continueOnError`) is told, in words.
 ///
 /// # Errors
 /// A source that can't be read, a placeholder that can't be replaced, bytes that are no base64;
@@ -22,6 +23,7 @@ const UMASK: i64 = 0o022;
 pub(super) async fn build(
     scope: &Scope<'_>,
     trees: &[CreateFileSystem],
+    tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Vec<FileRequest>, String> {
     let mut made = Vec::new();
     for tree in trees {
@@ -36,7 +38,9 @@ pub(super) async fn build(
         while let Some((path, entry)) = left.pop() {
             match kind(scope, entry).await {
                 Ok(kind) => made.push(request(tree, &path, entry, kind)),
-                Err(_) if entry.continue_on_error => {}
+                Err(problem) if entry.continue_on_error => {
+                    tell(&format!("{path} is left out: {problem}"));
+                }
                 Err(problem) => return Err(format!("{path}: {problem}")),
             }
             let inside = entry.entries.iter().rev();

@@ -6,24 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::aspire::WorkloadEndpoint;
-use aspire_api::container::{Container, PullPolicy};
+use aspire_api::container::{Container, Mode, PullPolicy};
 use aspire_api::executable::EnvVar;
 use aspire_api::{Kind, Object, ObjectKey, service};
-use futures_util::StreamExt;
 use tokio::sync::watch;
 
 use super::adopt;
-use super::end::{Running, until_end};
+use super::end::{Running, Turn, next_turn};
 use super::events::Happening;
 use super::image::{self, BuildError};
+use super::output::{self, Said};
 use super::request;
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::in_words;
 use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
+use crate::identity::INSTANCE_LABEL;
 use crate::records::Entry;
-use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection, OutputStream};
+use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection};
 use crate::templates::Viewpoint;
 
 /// For a creation (with its files) or a start.
@@ -99,15 +100,16 @@ pub(crate) async fn launch(
     if !made_here {
         engine.hub.subscribe_to_all(&context);
     }
+    let mut said = Said::default();
     let mut pause = Duration::from_millis(250);
     let mut attempt = 0;
-    let running = loop {
+    let mut running = loop {
         // What appears from here on is looked at.
         let mut appeared = engine.hub.appeared();
         let tried = if made_here {
-            try_launch(&context, engine, &container, &mut cancel, &slot).await
+            try_launch(&context, engine, &container, &mut cancel, &slot, &mut said).await
         } else {
-            adopt::take(&context, engine, &container, &slot).await
+            adopt::take(&context, engine, &container, &slot, &said).await
         };
         let problem = match tried {
             Ok(running) => break running,
@@ -140,12 +142,37 @@ pub(crate) async fn launch(
         }
         pause = (pause * 2).min(Duration::from_secs(5));
     };
-    let ended = until_end(&context, engine, &key, running).await;
-    log.drained(DRAIN).await;
     // Another object of this name may have come since, which this is none of the business of.
-    let now = context.store.get(&key);
-    if now.is_ok_and(|now| now.metadata().uid == container.metadata.uid) {
-        context.tell(&key, Report::Ended(ended));
+    let tell = |report: Report| {
+        let now = context.store.get(&key);
+        if now.is_ok_and(|now| now.metadata().uid == container.metadata.uid) {
+            context.tell(&key, report);
+        }
+    };
+    loop {
+        match next_turn(&context, engine, &key, &mut running).await {
+            Turn::Ended(ended) => {
+                log.drained(DRAIN).await;
+                tell(Report::Ended(ended));
+            }
+            Turn::Gone => {
+                let name = container.spec.container_name.clone();
+                let kept = container.spec.effective_mode() != Mode::Session;
+                if let Some(name) = name.filter(|_| kept) {
+                    let id = Some(running.id.clone());
+                    context.forget("container", name, id).await;
+                }
+            }
+            Turn::Began(found) => {
+                output::follow(&context, &key, &running.id, &said);
+                let addresses = match engine.info().await {
+                    Ok(info) => addresses(&container, &found, info),
+                    Err(_) => BTreeMap::new(),
+                };
+                tell(Report::Revived(Timestamp::now(), addresses));
+            }
+            Turn::Done => return,
+        }
     }
 }
 
@@ -155,6 +182,7 @@ async fn try_launch(
     container: &Container,
     cancel: &mut watch::Receiver<bool>,
     slot: &Slot,
+    said: &mut Said,
 ) -> Result<Running, Problem> {
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let (ready, info) = tokio::select! {
@@ -180,11 +208,18 @@ async fn try_launch(
     };
     // Not cancelled from here on: what the engine makes has to be known.
     let (id, runs) = match found {
-        Some(found) => (found.id, found.state == "running"),
-        None => (
-            create(context, engine, &ready.request, persistent).await?,
-            false,
-        ),
+        Some(found) => {
+            if found.labels.get(INSTANCE_LABEL) != Some(&context.config.instance) {
+                // What happens to it is not among what happens to ours.
+                engine.hub.subscribe_to_all(context);
+            }
+            (found.id, found.state == "running")
+        }
+        None => {
+            *said = Said::default();
+            let id = create(context, engine, &ready.request, persistent).await?;
+            (id, false)
+        }
     };
     if persistent {
         context.remember("container", &name, &id).await;
@@ -211,7 +246,7 @@ async fn try_launch(
         let problem = Problem::Conclusive("stopped before it was started".to_owned());
         return Err(give_up(problem).await);
     }
-    follow_output(context, &key, &id);
+    output::follow(context, &key, &id, said);
     if !runs {
         let started = {
             let _turn = engine.turn().await;
@@ -221,9 +256,10 @@ async fn try_launch(
             return Err(give_up(error.into()).await);
         }
     }
-    let inspected = within(QUICK, engine.raw().inspect(&id)).await;
+    let inspected = within(QUICK, engine.raw().inspect(&id)).await.ok();
     let addresses = inspected
-        .map(|found| addresses(container, &found, &info))
+        .as_ref()
+        .map(|found| addresses(container, found, &info))
         .unwrap_or_default();
     let live = Live::Container {
         id: id.clone(),
@@ -244,7 +280,8 @@ async fn try_launch(
     );
     // It may have ended before anybody listened.
     engine.hub.tell(&id, Happening::Look);
-    Ok(Running { id, happenings })
+    let began = inspected.map(|found| found.began);
+    Ok(Running::new(id, happenings, began))
 }
 
 async fn prepare(
@@ -380,30 +417,6 @@ async fn create(
         }
         created => Ok(created?),
     }
-}
-
-/// Takes the output from the first byte, in a task.
-pub(super) fn follow_output(context: &Arc<Context>, key: &ObjectKey, id: &str) {
-    let log = context.log(key);
-    let guard = log.reading();
-    let (context, id) = (Arc::clone(context), id.to_owned());
-    let shared = Arc::clone(&context);
-    context.tasks.spawn("container output", async move {
-        let Some(engine) = &shared.engine else { return };
-        let mut output = engine.raw().logs(&id);
-        while let Some(piece) = output.next().await {
-            match piece {
-                Ok((stream, bytes)) => log.write(stream, &bytes),
-                Err(error) => {
-                    log.system(&format!("output is lost from here on: {error}"));
-                    break;
-                }
-            }
-        }
-        log.finish(OutputStream::Stdout);
-        log.finish(OutputStream::Stderr);
-        drop(guard);
-    });
 }
 
 /// Where the endpoints of a container are.

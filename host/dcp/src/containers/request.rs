@@ -124,7 +124,9 @@ pub(super) async fn build(
     for variable in &spec.env {
         env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
-    let files = files::build(scope, &spec.create_files).await?;
+    let key = aspire_api::ObjectKey::new(aspire_api::Kind::Container, &*container.metadata.name);
+    let tell = |text: &str| context.log(&key).system(text);
+    let files = files::build(scope, &spec.create_files, &tell).await?;
     let mut mounts = Vec::new();
     for mount in &spec.volume_mounts {
         let (source, target) = (mount.source.clone(), mount.target.clone());

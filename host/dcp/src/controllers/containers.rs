@@ -151,6 +151,7 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
                 let note = "left running".to_owned();
                 let ended = Ended {
                     at: Timestamp::now(),
+                    ran: Duration::ZERO,
                     code: None,
                     note,
                 };
@@ -191,11 +192,14 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
     let mode = container.spec.effective_mode();
     // One to clean up is removed even if it was never found before.
     let name = container.spec.container_name.clone();
+    let named = name.clone();
     let id = id.or(name.filter(|_| mode == Mode::Cleanup));
     let shared = Arc::clone(&context);
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
+        if let (Some(engine), Some(id)) = (&shared.engine, &id) {
+            engine.hub.forget(id);
+        }
         if let (Some(engine), Some(id), true) = (&shared.engine, id, mode.removes()) {
-            engine.hub.forget(&id);
             let id = match mode {
                 Mode::Cleanup => within(LIMIT, engine.raw().inspect(&id))
                     .await
@@ -203,6 +207,9 @@ pub(super) fn clean(context: Arc<Context>, container: &Container, facts: &Facts)
                 _ => id,
             };
             remove(&shared, engine, &key, &id).await;
+            if let (Mode::Cleanup, Some(name)) = (mode, named) {
+                shared.forget("container", name, None).await;
+            }
         }
         shared.containers.forget(&key);
         shared.tell(&key, Report::Cleaned);

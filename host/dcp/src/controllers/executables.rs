@@ -150,6 +150,7 @@ mod tests {
             Report::Failed("no".into(), Timestamp(1)),
             Report::Ended(Ended {
                 at: Timestamp(2),
+                ran: std::time::Duration::ZERO,
                 code: Some(1),
                 note: String::new(),
             }),

@@ -134,6 +134,8 @@ pub(crate) struct ProbeState {
     succeeded: bool,
     last: Option<Attempt>,
     at: Timestamp,
+    /// When, since the start, the last attempt was.
+    age: Duration,
     failures: u32,
     /// When, since the start, a failure was counted last.
     counted: Option<Duration>,
@@ -168,6 +170,7 @@ impl ProbeState {
         }
         self.last = Some(attempt);
         self.at = at;
+        self.age = since_start;
     }
 
     /// How long to wait before the next attempt; none: there is no next one.
@@ -211,7 +214,7 @@ impl ProbeState {
     /// Whether it is worth telling, after another one was told.
     pub(crate) fn is_news(&self, told: &Self) -> bool {
         let same = (&self.last, self.failures) == (&told.last, told.failures);
-        !same || super::restart::between(told.at, self.at) >= STALE
+        !same || self.age.saturating_sub(told.age) >= STALE
     }
 }
 
@@ -407,11 +410,13 @@ mod tests {
     fn news() {
         let probe = dcp(None);
         let mut told = ProbeState::default();
-        told.observe(&probe, Ok(()).into(), Duration::ZERO, Timestamp(0));
+        told.observe(&probe, Ok(()).into(), Duration::ZERO, Timestamp(90_000_000));
         let mut next = told.clone();
-        next.observe(&probe, Ok(()).into(), Duration::ZERO, Timestamp(14_999_999));
+        // Whatever the clock says.
+        let (early, late) = (Duration::from_micros(14_999_999), Duration::from_secs(15));
+        next.observe(&probe, Ok(()).into(), early, Timestamp(i64::MAX));
         assert!(!next.is_news(&told));
-        next.observe(&probe, Ok(()).into(), Duration::ZERO, Timestamp(15_000_000));
+        next.observe(&probe, Ok(()).into(), late, Timestamp(0));
         assert!(next.is_news(&told));
         told.observe(&probe, failure(), Duration::ZERO, Timestamp(15_000_000));
         assert!(next.is_news(&told));

@@ -451,10 +451,14 @@ async fn unmake(context: &Context, object: &Object, ready: Option<(String, Netwo
             // One to clean up is removed even if it was never found before.
             let cleanup = network.spec.effective_mode() == Mode::Cleanup;
             let name = network.spec.network_name.clone().filter(|_| cleanup);
-            match ready.map(|(_, info)| info.id).or(name) {
+            let removed = match ready.map(|(_, info)| info.id).or(name.clone()) {
                 Some(id) => remove_network(engine, &id).await,
                 None => Ok(()),
+            };
+            if let (Ok(()), Some(name)) = (&removed, name) {
+                context.forget("network", name, None).await;
             }
+            removed
         }
         Object::ContainerVolume(volume) if !volume.spec.persistent && ready.is_some() => {
             within(LIMIT, engine.raw().remove_volume(&volume.spec.name)).await

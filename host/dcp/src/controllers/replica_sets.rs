@@ -10,7 +10,7 @@ use aspire_api::{Object, ObjectKey, ObjectMeta};
 use super::replicas::{Effect, Replica, Wanted, status, step};
 use super::workloads::owner;
 use super::{Controllers, has_finalizer};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, uptime};
 use crate::context::Message;
 use crate::store::StoreError;
 
@@ -42,6 +42,7 @@ impl Controllers {
             replicas,
             retire: set.spec.stop_on_scale_down,
             now: Timestamp::now(),
+            uptime: uptime(),
         };
         let facts = self.sets.entry(key.clone()).or_default();
         let (next, effects) = step(facts, &wanted, &all);

@@ -14,8 +14,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// What is known of a set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Facts {
-    /// When its number was changed last.
-    scaled: Option<Timestamp>,
+    /// When its number was changed last, by the clock and by what the clock can't change.
+    scaled: Option<(Timestamp, Duration)>,
     /// Replicas that were ever made.
     made: u32,
 }
@@ -44,6 +44,8 @@ pub(crate) struct Wanted {
     /// Those that are too many are retired, not removed.
     pub(crate) retire: bool,
     pub(crate) now: Timestamp,
+    /// How long this program has been running.
+    pub(crate) uptime: Duration,
 }
 
 /// What is to be done.
@@ -86,16 +88,16 @@ fn scale(facts: &mut Facts, wanted: &Wanted, all: &[Replica], effects: &mut Vec<
     if active.len() == wanted.replicas {
         return;
     }
-    if let Some(scaled) = facts.scaled {
-        let since = u64::try_from(wanted.now.0 - scaled.0).unwrap_or_default();
-        if let Some(rest) = PAUSE.checked_sub(Duration::from_micros(since))
+    if let Some((_, scaled)) = facts.scaled {
+        let since = wanted.uptime.saturating_sub(scaled);
+        if let Some(rest) = PAUSE.checked_sub(since)
             && !rest.is_zero()
         {
             effects.push(Effect::Later(rest));
             return;
         }
     }
-    facts.scaled = Some(wanted.now);
+    facts.scaled = Some((wanted.now, wanted.uptime));
     for _ in active.len()..wanted.replicas {
         facts.made += 1;
         effects.push(Effect::Create(facts.made));
@@ -136,7 +138,7 @@ pub(crate) fn status(facts: &Facts, wanted: usize, all: &[Replica]) -> Executabl
         failed_replicas: count(&is(ExecutableState::FailedToStart)),
         finished_replicas: count(&is(ExecutableState::Finished))
             + count(&is(ExecutableState::Terminated)),
-        last_scale_time: facts.scaled.map(|scaled| scaled.to_string()),
+        last_scale_time: facts.scaled.map(|(scaled, _)| scaled.to_string()),
         health_status: Some(health),
         ..ExecutableReplicaSetStatus::default()
     }
@@ -156,11 +158,13 @@ mod tests {
         }
     }
 
-    fn wanted(replicas: usize, now: i64) -> Wanted {
+    /// So many seconds after the start; the clock is put back all the time.
+    fn wanted(replicas: usize, seconds: u32) -> Wanted {
         Wanted {
             finalizer: true,
             replicas,
-            now: Timestamp(now * 1_000_000),
+            now: Timestamp(-i64::from(seconds) * 1_000_000),
+            uptime: Duration::from_secs(seconds.into()),
             ..Wanted::default()
         }
     }

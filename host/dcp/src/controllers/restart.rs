@@ -13,7 +13,6 @@ use aspire_api::executable::Executable;
 
 use super::health::{self, Schedule};
 use super::workload::{Again, Facts};
-use crate::clock::Timestamp;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -91,11 +90,6 @@ pub(crate) fn decide(rule: &Rule, failed: bool, ran: Duration) -> Verdict {
 fn pause(before: u32) -> Duration {
     // Far beyond the longest.
     (FIRST_PAUSE * 2u32.pow(before.min(16))).min(LONGEST_PAUSE)
-}
-
-/// From one point in time to another; nothing, where the clock was put back.
-pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0))
 }
 
 /// What happens next, in words; none: nothing does. `why`: what happened.
@@ -178,6 +172,7 @@ pub(crate) fn in_words(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     const SHORT: Duration = Duration::from_secs(59);
 

@@ -26,6 +26,8 @@ pub(crate) struct Observed {
     pub(crate) bound: Option<u16>,
     /// Networks' addresses that we listen on.
     pub(crate) bound_gateways: BTreeSet<IpAddr>,
+    /// It was asked to listen elsewhere when that began.
+    pub(crate) moved: bool,
     /// Listening failed, and it is not yet time to try again.
     pub(crate) failed: bool,
 }
@@ -33,6 +35,8 @@ pub(crate) struct Observed {
 /// What is to be done, and what is true afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Plan {
+    /// Listen no longer at all.
+    pub(crate) unbind: bool,
     /// Find a public port and listen.
     pub(crate) bind: bool,
     /// Listen on these, too.
@@ -57,8 +61,18 @@ pub(crate) fn plan(observed: &Observed) -> Plan {
             None => (None, observed.fixed.map(localhost)),
         };
         return Plan {
+            unbind: observed.bound.is_some(),
             direct,
             chosen,
+            ..Plan::default()
+        };
+    }
+    // One that may have any port keeps the one that it has.
+    let elsewhere = observed.moved || observed.fixed.is_some() && observed.fixed != observed.bound;
+    if observed.bound.is_some() && elsewhere {
+        return Plan {
+            unbind: true,
+            bind: true,
             ..Plan::default()
         };
     }
@@ -72,8 +86,7 @@ pub(crate) fn plan(observed: &Observed) -> Plan {
         bind: observed.bound.is_none() && !observed.failed,
         listen: &wanted - &observed.bound_gateways,
         unlisten: &observed.bound_gateways - &wanted,
-        direct: None,
-        chosen: None,
+        ..Plan::default()
     }
 }
 
@@ -117,6 +130,39 @@ mod tests {
                 ..Plan::default()
             }
         );
+    }
+
+    #[test]
+    fn asked_to_listen_elsewhere() {
+        let ip: IpAddr = "172.18.0.1".parse().unwrap();
+        let mut observed = Observed {
+            bound: Some(80),
+            bound_gateways: [ip].into(),
+            ..Observed::default()
+        };
+        let anew = Plan {
+            unbind: true,
+            bind: true,
+            ..Plan::default()
+        };
+        observed.fixed = Some(81);
+        assert_eq!(plan(&observed), anew);
+        // What went wrong at the old place is no reason to stay there.
+        observed.failed = true;
+        assert_eq!(plan(&observed), anew);
+        // It could not be had.
+        observed.bound = None;
+        observed.bound_gateways.clear();
+        assert_eq!(plan(&observed), Plan::default());
+        observed.failed = false;
+        observed.bound = Some(81);
+        assert_eq!(plan(&observed), Plan::default());
+        observed.fixed = None;
+        assert_eq!(plan(&observed), Plan::default());
+        observed.moved = true;
+        assert_eq!(plan(&observed), anew);
+        observed.proxyless = true;
+        assert!(plan(&observed).unbind && !plan(&observed).bind);
     }
 
     #[test]

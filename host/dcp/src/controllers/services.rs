@@ -10,6 +10,7 @@ use aspire_api::service::{
     AddressAllocationMode, Protocol, Service, ServiceSpec, ServiceState, ServiceStatus,
 };
 use aspire_api::{Kind, Object, ObjectKey};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::service::{Observed, plan};
@@ -29,9 +30,13 @@ pub(super) struct Served {
     /// Attempts to listen that failed.
     attempts: u32,
     error: Option<String>,
-    relays: Vec<AbortHandle>,
+    /// What it was asked when it last began to listen, or tried to.
+    asked: Option<ServiceSpec>,
+    relays: Vec<Relay>,
     /// Networks' addresses; none: covered already.
-    gateways: BTreeMap<IpAddr, Option<AbortHandle>>,
+    gateways: BTreeMap<IpAddr, Option<Relay>>,
+    /// Those that take no more connections, until the ones that they have are over.
+    closed: Vec<Relay>,
     /// The endpoint whose address it has; without a relay.
     chosen: Option<String>,
 }
@@ -40,11 +45,48 @@ pub(super) struct Served {
 const AGAIN: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 30;
 
-impl Drop for Served {
+/// A relay: it ends, and with it the connections that it has, when this is dropped.
+#[derive(Debug)]
+struct Relay {
+    task: AbortHandle,
+    close: watch::Sender<bool>,
+}
+
+impl Relay {
+    /// It takes no more connections.
+    fn close(&self) {
+        self.close.send_replace(true);
+    }
+}
+
+impl Drop for Relay {
     fn drop(&mut self) {
-        for relay in self.relays.iter().chain(self.gateways.values().flatten()) {
-            relay.abort();
+        self.task.abort();
+    }
+}
+
+impl Served {
+    /// Listens no longer; whoever is connected stays so.
+    fn unbind(&mut self) {
+        self.closed.retain(|relay| !relay.task.is_finished());
+        let gateways = std::mem::take(&mut self.gateways).into_values().flatten();
+        for relay in self.relays.drain(..).chain(gateways) {
+            relay.close();
+            self.closed.push(relay);
         }
+        self.port = None;
+        self.error = None;
+        self.attempts = 0;
+    }
+
+    /// Whether it listens, or tried to, as it was asked before.
+    fn has_moved(&self, spec: &ServiceSpec) -> bool {
+        let place = |spec: &ServiceSpec| {
+            let mode = spec.address_allocation_mode;
+            (spec.address.clone(), mode, spec.protocol)
+        };
+        let known = self.asked.as_ref();
+        known.is_some_and(|asked| place(asked) != place(spec))
     }
 }
 
@@ -124,14 +166,15 @@ impl Controllers {
         let backends = Arc::clone(&self.context.book.page(name).backends);
         let endpoints = observed.endpoints.iter().map(|(_, address)| *address);
         backends.set(&endpoints.collect::<Vec<_>>());
-        if plan.bind {
-            self.bind(name, service, &backends);
+        let served = self.served.entry(name.to_owned()).or_default();
+        if plan.unbind {
+            served.unbind();
         }
         for gateway in &plan.unlisten {
-            let served = self.served.entry(name.to_owned()).or_default();
-            if let Some(Some(relay)) = served.gateways.remove(gateway) {
-                relay.abort();
-            }
+            served.gateways.remove(gateway);
+        }
+        if plan.bind {
+            self.bind(name, service, &backends);
         }
         // With the port that was bound just now, where it was.
         let plan = super::service::plan(&self.observe_service(service));
@@ -243,7 +286,11 @@ impl Controllers {
             observed.chosen.clone_from(&served.chosen);
             observed.bound = served.port;
             observed.bound_gateways = served.gateways.keys().copied().collect();
-            observed.failed = served.error.is_some();
+            observed.moved = served.has_moved(&service.spec);
+            // Elsewhere it may be had.
+            let asked = served.asked.as_ref().map(|asked| asked.port);
+            let same = asked == Some(service.spec.port) && !observed.moved;
+            observed.failed = served.error.is_some() && (same || served.port.is_some());
         }
         observed
     }
@@ -276,6 +323,10 @@ impl Controllers {
             Ok((port, relays.map_err(|error| error.to_string())?))
         });
         let served = self.served.entry(name.to_owned()).or_default();
+        if served.asked.replace(service.spec.clone()).as_ref() != Some(&service.spec) {
+            served.attempts = 0;
+        }
+        served.error = None;
         match relayed {
             Ok((port, relays)) => {
                 served.port = Some(port);
@@ -326,22 +377,30 @@ impl Controllers {
         }
     }
 
-    fn relay(&self, socket: Listening, backends: &Arc<Backends>) -> io::Result<AbortHandle> {
+    fn relay(&self, socket: Listening, backends: &Arc<Backends>) -> io::Result<Relay> {
         let backends = Arc::clone(backends);
-        Ok(match socket {
+        let (close, closed) = watch::channel(false);
+        let task = match socket {
             Listening::Tcp(listener) => {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 self.context
                     .tasks
-                    .spawn("relay", relay::serve_tcp(listener, backends))
+                    .spawn("relay", relay::serve_tcp(listener, backends, closed))
             }
             Listening::Udp(socket) => {
                 let socket = tokio::net::UdpSocket::from_std(socket)?;
-                self.context
-                    .tasks
-                    .spawn("relay", relay::serve_udp(socket, backends))
+                let serve = relay::serve_udp(socket, backends);
+                let until = async move {
+                    let mut closed = closed;
+                    tokio::select! {
+                        () = serve => {}
+                        _ = closed.wait_for(|closed| *closed) => {}
+                    }
+                };
+                self.context.tasks.spawn("relay", until)
             }
-        })
+        };
+        Ok(Relay { task, close })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Facts`] is what effects have told so far, [`Wanted`] what the object and its surroundings ask
 //! for; [`step`] says what follows. Everything that a status shows is derived from the facts, so a
-//! lost event can't leave a status behind, and nothing here can start what has ended.
+//! lost event can't leave a status behind, and nothing here can start what has ended. A container
+//! can be started again by somebody else; then it runs again.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use aspire_api::executable::EnvVar;
 use crate::clock::Timestamp;
 
 use super::health::ProbeState;
-use super::restart::{Rule, Verdict, between, decide};
+use super::restart::{Rule, Verdict, decide};
 
 /// What a launch is doing, in the order in which statuses may show it: the states of DCP know no
 /// way back.
@@ -64,6 +65,8 @@ pub(crate) enum Work {
 pub(crate) struct Ended {
     /// When.
     pub(crate) at: Timestamp,
+    /// How long it ran, whatever was done to the clock meanwhile.
+    pub(crate) ran: Duration,
     /// Exit code; none: not to be found out.
     pub(crate) code: Option<i32>,
     /// In words, where there is more to say.
@@ -133,6 +136,8 @@ pub(crate) struct Facts {
     pub(crate) condemned: bool,
     /// Endpoints are published and probes run.
     pub(crate) serving: bool,
+    /// They are those of an earlier life.
+    pub(crate) outdated: bool,
     pub(crate) clean: Work,
     pub(crate) probes: BTreeMap<String, ProbeState>,
     pub(crate) again: Again,
@@ -201,6 +206,8 @@ pub(crate) enum Report {
     Failed(String, Timestamp),
     /// It ended.
     Ended(Ended),
+    /// Somebody else started it again: when, and where its endpoints are now.
+    Revived(Timestamp, BTreeMap<String, SocketAddr>),
     /// It was paused or went on.
     Paused(bool),
     /// Stopping is over; whether it succeeded.
@@ -232,9 +239,22 @@ impl Facts {
             }
             Report::Failed(..) if busy && self.aborting => self.launch = Launch::Aborted,
             Report::Failed(message, at) if busy => self.launch = Launch::Failed(message, at),
-            // A finished state stays finished, and so does one that nothing is known of any more.
+            // A finished state stays finished, and so does one that nothing is known of any more,
+            // unless somebody else starts it again.
             // Before it ran, it is the end of an earlier workload with the same name.
             Report::Ended(ended) if self.is_running() => self.ended = Some(ended),
+            Report::Revived(at, addresses) if self.can_revive() => {
+                self.started.at = at;
+                self.started.addresses = addresses;
+                self.ended = None;
+                self.stop = Work::Idle;
+                self.stuck = false;
+                self.condemned = false;
+                self.paused = false;
+                self.again = Again::No;
+                self.outdated = self.serving;
+                self.probes.clear();
+            }
             Report::Paused(paused) => self.paused = paused,
             Report::Stopped(done) => {
                 self.stop = Work::Done;
@@ -251,8 +271,18 @@ impl Facts {
             }
             Report::Succeeded(Some(name)) => self.successor = Some(name),
             Report::Succeeded(None) => self.again = Again::Cancelled,
-            Report::Started(_) | Report::Failed(..) | Report::Ended(_) | Report::Probed(..) => {}
+            Report::Started(_)
+            | Report::Failed(..)
+            | Report::Ended(_)
+            | Report::Revived(..)
+            | Report::Probed(..) => {}
         }
+    }
+
+    /// It has run, and what was begun since doesn't speak against its running again.
+    fn can_revive(&self) -> bool {
+        let untouched = self.stop == Work::Idle || self.is_over() && self.stop == Work::Done;
+        self.launch == Launch::Done && untouched && self.clean == Work::Idle && !self.restarts()
     }
 
     /// Where a launch is that is under way.
@@ -335,6 +365,9 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
         _ => {}
     }
     let serve = facts.is_running() && facts.stop == Work::Idle;
+    if std::mem::take(&mut facts.outdated) && serve && facts.serving {
+        effects.extend([Effect::Unserve, Effect::Serve]);
+    }
     if serve != facts.serving {
         facts.serving = serve;
         effects.push(if serve {
@@ -368,23 +401,20 @@ fn again(facts: &mut Facts, wanted: &Wanted, effects: &mut Vec<Effect>) {
     let end = wanted.stop || wanted.deleting || wanted.ending;
     match facts.again {
         Again::Waiting { .. } | Again::Due { .. } if end => facts.again = Again::Cancelled,
-        Again::No if !end => {
-            let ran = between(facts.started.at, ended.at);
-            match decide(&wanted.rule, facts.failed(), ran) {
-                Verdict::Never => {}
-                Verdict::GivenUp(count) => facts.again = Again::GivenUp(count),
-                Verdict::After(attempt, pause) => {
-                    let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
-                    let due = Timestamp(ended.at.0.saturating_add(micros));
-                    facts.again = Again::Waiting {
-                        due,
-                        pause,
-                        attempt,
-                    };
-                    effects.push(Effect::Wait(pause));
-                }
+        Again::No if !end => match decide(&wanted.rule, facts.failed(), ended.ran) {
+            Verdict::Never => {}
+            Verdict::GivenUp(count) => facts.again = Again::GivenUp(count),
+            Verdict::After(attempt, pause) => {
+                let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+                let due = Timestamp(ended.at.0.saturating_add(micros));
+                facts.again = Again::Waiting {
+                    due,
+                    pause,
+                    attempt,
+                };
+                effects.push(Effect::Wait(pause));
             }
-        }
+        },
         Again::Due { attempt } if facts.clean == Work::Done => {
             facts.again = Again::Begun { attempt };
             effects.push(Effect::Succeed);

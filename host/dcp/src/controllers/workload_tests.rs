@@ -7,6 +7,7 @@ use super::*;
 fn ended(code: i32) -> Ended {
     Ended {
         at: Timestamp(5),
+        ran: Duration::ZERO,
         code: Some(code),
         note: String::new(),
     }
@@ -212,6 +213,7 @@ fn every_report_in_every_state() {
         Report::Started(Started::default()),
         Report::Failed("no".into(), Timestamp(2)),
         Report::Ended(ended(7)),
+        Report::Revived(Timestamp(9), BTreeMap::new()),
         Report::Paused(true),
         Report::Stopped(true),
         Report::Stopped(false),
@@ -233,6 +235,9 @@ fn every_report_in_every_state() {
         ("running", "stuck"),
         ("stopping", "ended"),
         ("stopping", "stuck"),
+        // By somebody else, behind our back.
+        ("ended", "running"),
+        ("stuck", "running"),
     ];
     for facts in all_facts() {
         for report in &reports {
@@ -243,8 +248,14 @@ fn every_report_in_every_state() {
                 from == to || allowed.contains(&(from, to)),
                 "{facts:?} {report:?}"
             );
-            if facts.ended.is_some() || facts.launch != Launch::Done {
+            let revived = matches!(report, Report::Revived(..));
+            if !revived && (facts.ended.is_some() || facts.launch != Launch::Done) {
                 assert_eq!(facts.ended, next.ended);
+            }
+            // What is being stopped, removed or replaced by us is not somebody else's to start.
+            let ours = facts.stop == Work::Busy || facts.clean != Work::Idle || facts.restarts();
+            if revived && (ours || facts.launch != Launch::Done) {
+                assert_eq!(facts, next);
             }
         }
     }
@@ -280,6 +291,37 @@ fn a_whole_life() {
     assert_eq!(go(&mut facts, &wanted), [Effect::Clean]);
     facts.learn(Report::Cleaned);
     assert_eq!(go(&mut facts, &wanted), [Effect::Release]);
+}
+
+#[test]
+fn started_again_by_somebody_else() {
+    let address = |port| BTreeMap::from([("tcp".into(), SocketAddr::from(([127, 0, 0, 1], port)))]);
+    let mut facts = Facts {
+        launch: Launch::Done,
+        ended: Some(ended(3)),
+        stop: Work::Done,
+        again: Again::Cancelled,
+        ..Facts::default()
+    };
+    let mut wanted = Wanted {
+        finalizer: true,
+        start: true,
+        open: true,
+        ..Wanted::default()
+    };
+    facts.learn(Report::Revived(Timestamp(9), address(1)));
+    assert_eq!(word(&facts), "running");
+    assert_eq!(facts.started.at, Timestamp(9));
+    let (mut facts, effects) = step(&facts, &wanted);
+    assert_eq!(effects, [Effect::Serve]);
+    // So quickly that it was never seen ended: it is somewhere else now.
+    facts.learn(Report::Revived(Timestamp(11), address(2)));
+    let (facts, effects) = step(&facts, &wanted);
+    assert_eq!(effects, [Effect::Unserve, Effect::Serve]);
+    assert_eq!(step(&facts, &wanted).1, []);
+    // Nobody wants it to run.
+    wanted.stop = true;
+    assert_eq!(step(&facts, &wanted).1, [Effect::Stop, Effect::Unserve]);
 }
 
 #[test]

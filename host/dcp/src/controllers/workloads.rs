@@ -146,14 +146,22 @@ impl Controllers {
             return;
         };
         let page = self.context.containers.page(key);
+        let trouble = self.context.logs.trouble(key);
+        let note = |message: &mut String| {
+            if let (Some(why), true) = (&trouble, message.is_empty()) {
+                *message = format!("its output is lost: {why}");
+            }
+        };
         let facts = &workload.facts;
         let written = self.context.store.modify(key, |object| match object {
             Object::Container(container) => {
                 let status = containers::status(facts, waiting, container);
                 container.status = containers::shown(page, status);
+                note(&mut container.status.message);
             }
             Object::Executable(executable) => {
                 executable.status = executables::status(facts, waiting, executable);
+                note(&mut executable.status.message);
             }
             _ => {}
         });

@@ -30,6 +30,16 @@ pub(super) struct Segments {
     pub(super) written: u64,
     /// Records that were dropped or could not be written.
     pub(super) dropped: u64,
+    /// What can't be written at the moment.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Records that could not be written, since the last that could.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    pub(super) lost: u64,
+    /// Why.
+    pub(super) why: String,
 }
 
 impl Segments {
@@ -41,21 +51,31 @@ impl Segments {
             files: VecDeque::new(),
             written: 0,
             dropped: 0,
+            trouble: None,
         }
     }
 
-    /// Appends whole records.
-    pub(super) fn append(&mut self, bytes: &[u8], records: u64) {
+    /// Appends whole records; the first of them may be a remark about those that were lost before.
+    pub(super) fn append(&mut self, bytes: &[u8], records: u64, remark: bool) {
         if bytes.is_empty() {
             return;
         }
-        match self.try_append(bytes, records) {
-            Ok(()) => self.written += bytes.len() as u64,
+        match self.try_append(bytes, records + u64::from(remark)) {
+            Ok(()) => {
+                self.written += bytes.len() as u64;
+                self.trouble = None;
+            }
             Err(error) => {
                 // A full disk must not stop the workload: its output is lost, and counted.
                 self.dropped += records;
-                self.file = None;
-                tracing::warn!(folder = %self.folder.display(), %error, "log output lost");
+                let trouble = self.trouble.get_or_insert_with(|| {
+                    tracing::warn!(folder = %self.folder.display(), %error, "log output lost");
+                    Trouble {
+                        lost: 0,
+                        why: error.to_string(),
+                    }
+                });
+                trouble.lost += records;
             }
         }
     }
@@ -70,7 +90,9 @@ impl Segments {
         };
         if let Err(error) = file.write_all(bytes) {
             // Readers rely on whole records: cut off what was written of these.
-            let _ = file.set_len(last.bytes);
+            if file.set_len(last.bytes).is_err() {
+                self.file = None;
+            }
             return Err(error);
         }
         last.bytes += bytes.len() as u64;

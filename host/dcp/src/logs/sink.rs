@@ -24,6 +24,8 @@ pub struct Log {
     redactor: Arc<Redactor>,
     written: watch::Sender<u64>,
     news: watch::Sender<u64>,
+    /// Counts how often writing began to fail or to succeed again, in any log.
+    troubles: watch::Sender<u64>,
     pumps: watch::Sender<usize>,
     thread: Handle,
 }
@@ -54,7 +56,7 @@ impl Log {
         folder: PathBuf,
         limits: LogLimits,
         redactor: Arc<Redactor>,
-        news: watch::Sender<u64>,
+        (news, troubles): (watch::Sender<u64>, watch::Sender<u64>),
         thread: Handle,
     ) -> Self {
         let state = State {
@@ -68,6 +70,7 @@ impl Log {
             redactor,
             written: watch::Sender::new(0),
             news,
+            troubles,
             pumps: watch::Sender::new(0),
             thread,
         }
@@ -117,12 +120,28 @@ impl Log {
         if last {
             lane.lines.finish(&mut line);
         }
-        segments.append(batch, records);
+        let before = segments.trouble.is_some();
+        if let Some(trouble) = &segments.trouble {
+            let lost = match trouble.lost {
+                1 => "1 line of output was lost".to_owned(),
+                lost => format!("{lost} lines of output were lost"),
+            };
+            // Where the gap is.
+            let rest = std::mem::take(batch);
+            let remark = format!("{lost}: {}", trouble.why);
+            lines::write(batch, &time, OutputStream::System, false, remark.as_bytes());
+            batch.extend_from_slice(&rest);
+        }
+        segments.append(batch, records, before);
         let written = segments.written;
+        let after = segments.trouble.is_some();
         clean.shrink_to(4096);
         batch.shrink_to(4096);
         drop(state);
-        if records > 0 {
+        if before != after {
+            self.troubles.send_modify(|count| *count += 1);
+        }
+        if records > 0 || before && !after {
             self.written.send_replace(written);
             self.news.send_modify(|count| *count += 1);
         }
@@ -177,6 +196,12 @@ impl Log {
     /// Records that were dropped: too many, or they could not be written.
     pub fn dropped(&self) -> u64 {
         lock(&self.state).segments.dropped
+    }
+
+    /// Why output can't be written at the moment, in words.
+    pub fn trouble(&self) -> Option<String> {
+        let state = lock(&self.state);
+        state.segments.trouble.as_ref().map(|it| it.why.clone())
     }
 
     pub(super) fn with_segments<T>(&self, look: impl FnOnce(&Segments) -> T) -> T {

@@ -19,7 +19,7 @@ use super::environment::{find_program, is_control, parse_file};
 use super::files::{make_folders, remove_files, write_files};
 use super::run::run;
 use super::tree::Tree;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, uptime};
 use crate::context::{Context, Live, Slot};
 use crate::controllers::workload::{Ended, Report, Stage, Started};
 use crate::identity;
@@ -110,6 +110,7 @@ pub(crate) async fn launch(
     // A launch happens once, so the slot is empty.
     let _ = slot.set(Live::Process(live));
     let (at, pid) = (Timestamp::now(), Some(spawned.id.pid));
+    let begun = uptime();
     context.tell(
         &key,
         Report::Started(Started {
@@ -121,7 +122,7 @@ pub(crate) async fn launch(
         }),
     );
     let code = spawned.exit.wait().await;
-    let at = Timestamp::now();
+    let (at, ran) = (Timestamp::now(), uptime().saturating_sub(begun));
     log.drained(DRAIN).await;
     let note = match &code {
         Ok(code) if *code > 128 => format!("ended by signal {}", code - 128),
@@ -133,6 +134,7 @@ pub(crate) async fn launch(
         &key,
         Report::Ended(Ended {
             at,
+            ran,
             code: code.ok(),
             note,
         }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -18,12 +19,26 @@ const BUFFER: usize = 64 << 10;
 const EARLY: usize = 1 << 20;
 const DIAL: Duration = Duration::from_secs(5);
 
-/// Serves a listener until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, backends: Arc<Backends>) {
+/// Serves a listener until it is dropped, or is closed and the last connection is over.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    backends: Arc<Backends>,
+    mut closed: watch::Receiver<bool>,
+) {
+    let mut listener = Some(listener);
     let mut connections = JoinSet::new();
-    loop {
+    while listener.is_some() || !connections.is_empty() {
+        let accept = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            // Its sender goes with the whole task.
+            true = async { closed.wait_for(|closed| *closed).await.is_ok() },
+                if listener.is_some() => listener = None,
+            accepted = accept => match accepted {
                 Ok((client, _)) => {
                     connections.spawn(relay(client, Arc::clone(&backends)));
                 }

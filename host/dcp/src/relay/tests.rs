@@ -11,7 +11,11 @@ async fn relayed() -> (SocketAddr, Arc<Backends>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let backends = Arc::new(Backends::default());
-    tokio::spawn(serve_tcp(listener, Arc::clone(&backends)));
+    tokio::spawn(serve_tcp(
+        listener,
+        Arc::clone(&backends),
+        watch::channel(false).1,
+    ));
     (address, backends)
 }
 

@@ -15,29 +15,13 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 
+pub use self::state::FakeContainer;
 use self::state::{FakeNetwork, State};
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
     ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
     Progress, RunRequest,
 };
-
-/// A container of the fake.
-#[derive(Debug, Clone)]
-pub struct FakeContainer {
-    /// Id.
-    pub id: String,
-    /// What was asked for.
-    pub request: ContainerRequest,
-    /// `created`, `running` or `exited`.
-    pub state: &'static str,
-    /// Exit code, once it ended.
-    pub exit_code: Option<i32>,
-    /// What it said.
-    pub output: Vec<(OutputStream, Bytes)>,
-    /// What its own check found and said.
-    pub health: Option<(String, String)>,
-}
 
 /// The engine.
 #[derive(Debug, Clone)]
@@ -149,6 +133,12 @@ impl FakeEngine {
         self.change(|state| state.end(id, code, silently));
     }
 
+    /// Somebody else starts a container again; without an event if `silently`.
+    pub fn start_again(&self, id: &str, silently: bool) {
+        // One that isn't there stays so.
+        let _ = self.change(|state| state.start(id, silently));
+    }
+
     /// A container says something.
     pub fn say(&self, id: &str, text: &str) {
         self.change(|state| {
@@ -209,6 +199,7 @@ impl FakeEngine {
             id: id.to_owned(),
             request,
             state: "running",
+            starts: 1,
             exit_code: None,
             output: Vec::new(),
             health: None,
@@ -380,6 +371,7 @@ impl ContainerEngine for FakeEngine {
                 id: id.clone(),
                 request: request.clone(),
                 state: "created",
+                starts: 0,
                 exit_code: None,
                 output: Vec::new(),
                 health: None,
@@ -399,11 +391,7 @@ impl ContainerEngine for FakeEngine {
     }
 
     fn start<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
-        self.call("start", id, |state| {
-            state.container(id)?.state = "running";
-            state.event(id, "start", None);
-            Ok(())
-        })
+        self.call("start", id, |state| state.start(id, false))
     }
 
     fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Inspection, EngineError>> {
@@ -421,6 +409,7 @@ impl ContainerEngine for FakeEngine {
                 id,
                 name: found.request.name.clone(),
                 state: found.state.to_owned(),
+                began: found.starts.to_string(),
                 exit_code: found.exit_code,
                 error: String::new(),
                 out_of_memory: false,

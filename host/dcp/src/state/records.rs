@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 
 use super::State;
+use crate::runtime::{ContainerEngine, EngineError};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const RESOURCES: TableDefinition<'_, &str, &str> = TableDefinition::new("resources");
 const SCHEMA: &str = "schema";
+const DATABASE: &str = "state.redb";
 
 /// One step of the schema; their number is the schema's.
 type Migration = fn(&WriteTransaction) -> Result<(), StateError>;
@@ -104,19 +107,61 @@ impl State {
         })
     }
 
-    /// Forgets a resource.
+    /// Forgets a resource; with an id, only the one that has it: somebody may have made another
+    /// one of that name since.
     ///
     /// # Errors
     /// The database can't be used.
-    pub fn forget(&self, kind: &str, name: &str) -> Result<(), StateError> {
+    pub fn forget(&self, kind: &str, name: &str, id: Option<&str>) -> Result<(), StateError> {
         self.with(|database| {
             let transaction = database.begin_write().map_err(odd)?;
             {
                 let mut table = transaction.open_table(RESOURCES).map_err(odd)?;
-                table.remove(&*key(kind, name)).map_err(odd)?;
+                let key = key(kind, name);
+                let known = match table.get(&*key).map_err(odd)? {
+                    Some(text) => serde_json::from_str::<Record>(text.value()).map_err(odd)?,
+                    None => return Ok(()),
+                };
+                if id.is_some_and(|id| id != known.id) {
+                    return Ok(());
+                }
+                table.remove(&*key).map_err(odd)?;
             }
             transaction.commit().map_err(odd)
         })
+    }
+
+    /// Forgets the resources of an instance that its engine has no more.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn forget_missing(
+        &self,
+        engine: &dyn ContainerEngine,
+        instance: &str,
+    ) -> Result<(), StateError> {
+        // None was ever made.
+        if !self.folder.join(DATABASE).exists() {
+            return Ok(());
+        }
+        let state = self.clone();
+        let records = spawn_blocking(move || state.records())
+            .await
+            .map_err(odd)??;
+        for record in records.into_iter().filter(|it| it.instance == instance) {
+            let found = match &*record.kind {
+                "container" => engine.inspect(&record.id).await.map(drop),
+                "network" => engine.inspect_network(&record.id).await.map(drop),
+                _ => continue,
+            };
+            if let Err(EngineError::NotFound(_)) = found {
+                let state = self.clone();
+                spawn_blocking(move || state.forget(&record.kind, &record.name, Some(&record.id)))
+                    .await
+                    .map_err(odd)??;
+            }
+        }
+        Ok(())
     }
 
     /// All resources, by kind and name.
@@ -167,7 +212,7 @@ impl State {
                 Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
             }
         }
-        let path = self.folder.join("state.redb");
+        let path = self.folder.join(DATABASE);
         let database = Database::create(&path).map_err(odd)?;
         migrate(&database, migrations, &path)?;
         operation(&database)
@@ -238,7 +283,11 @@ mod tests {
         newer.id = "2".into();
         state.put(&newer).unwrap();
         assert_eq!(state.records().unwrap(), [newer, record("b")]);
-        state.forget("container", "a").unwrap();
+        // It is another one by now.
+        state.forget("container", "a", Some("1")).unwrap();
+        state.forget("network", "a", None).unwrap();
+        assert_eq!(state.records().unwrap().len(), 2);
+        state.forget("container", "a", Some("2")).unwrap();
         assert_eq!(State::new(folder.path()).records().unwrap(), [record("b")]);
     }
 

@@ -1,7 +1,8 @@
 //! Containers that were there before, or stay afterwards.
 
 use aspire_api::container::{Container, ContainerState as State, Mode};
-use aspire_api::{Kind, ObjectKey};
+use aspire_api::network::ContainerNetwork;
+use aspire_api::{Kind, ObjectKey, ObjectMeta};
 use aspire_dcp::state::State as Shared;
 use aspire_dcp::testing::FakeEngine;
 use aspire_dcp::{Outcome, Stop};
@@ -127,5 +128,76 @@ async fn a_persistent_one_without_labels_is_adopted_as_it_is() {
     plane.client().delete(&key("db")).await.unwrap();
     gone(&plane, &key("db")).await;
     eventually(|| engine.containers().contains_key("the-db"), "it stays").await;
+    plane.stop(Stop::Graceful).await;
+}
+
+/// What is recorded of resources that outlast a run is forgotten with them.
+#[tokio::test]
+async fn what_is_gone_for_good_is_forgotten() {
+    let (folders, engine) = (Folders::new(), FakeEngine::new());
+    let shared = Shared::new(folders.path().join("data/shared"));
+    let names = || -> Vec<String> {
+        let records = shared.records().unwrap();
+        records
+            .into_iter()
+            .map(|it| format!("{} {}", it.kind, it.name))
+            .collect()
+    };
+    let network = |mode: Mode| {
+        let mut network = ContainerNetwork {
+            metadata: ObjectMeta::of("net", "net"),
+            ..ContainerNetwork::default()
+        };
+        network.spec.network_name = Some("the-net".to_owned());
+        network.spec.mode = Some(mode);
+        network
+    };
+    let net = ObjectKey::new(Kind::ContainerNetwork, "net");
+    {
+        let plane = plane(&folders, &engine).await;
+        let client = plane.client();
+        client.create(network(Mode::Persistent)).await.unwrap();
+        for name in ["a", "b", "c"] {
+            client.create(named(name, Mode::Persistent)).await.unwrap();
+            running(&plane, name).await;
+        }
+        let all = [
+            "container the-a",
+            "container the-b",
+            "container the-c",
+            "network the-net",
+        ];
+        eventually(|| names() == all, "each is recorded").await;
+        // Removed by somebody else while it runs, and once it has ended.
+        engine.vanish("id-the-a");
+        reaches(&plane, "a", State::Unknown).await;
+        engine.end("id-the-b", 0, false);
+        reaches(&plane, "b", State::Exited).await;
+        engine.vanish("id-the-b");
+        eventually(|| names() == all[2..], "both are forgotten").await;
+        plane.stop(Stop::Graceful).await;
+    }
+    // Between two runs; what another instance has is its own business.
+    let mut other = shared.records().unwrap().remove(0);
+    other.instance = "another".to_owned();
+    other.name = "other".to_owned();
+    shared.put(&other).unwrap();
+    let mut lost = other.clone();
+    (lost.instance, lost.name) = ("test-1".to_owned(), "lost".to_owned());
+    lost.id = "id-lost".to_owned();
+    shared.put(&lost).unwrap();
+    let plane = plane(&folders, &engine).await;
+    let left = ["container other", "container the-c", "network the-net"];
+    eventually(|| names() == left, "what is lost is forgotten").await;
+    // Made to be cleaned up, it is.
+    let client = plane.client();
+    client.create(network(Mode::Cleanup)).await.unwrap();
+    client.create(named("c", Mode::Cleanup)).await.unwrap();
+    running(&plane, "c").await;
+    for key in [key("c"), net] {
+        client.delete(&key).await.unwrap();
+        gone(&plane, &key).await;
+    }
+    assert_eq!(names(), left[..1]);
     plane.stop(Stop::Graceful).await;
 }

@@ -149,6 +149,7 @@ async fn who_is_on_it() {
     client.create(network("b", Mode::Session)).await.unwrap();
     client.create(network("c", Mode::Session)).await.unwrap();
     state(&plane, "b", State::Running).await;
+    state(&plane, "c", State::Running).await;
     aspire_dcp::runtime::ContainerEngine::connect(&engine, "b-net", &web_id, &[])
         .await
         .unwrap();

@@ -1,5 +1,7 @@
 //! What effects do in the world, step by step, and what they tell.
 
+use std::time::Duration;
+
 use aspire_api::{Object, ObjectKey};
 
 use super::driver::{Message, Simulation, Task};
@@ -190,7 +192,16 @@ impl Simulation {
         };
         self.world.news.remove(&key.name);
         let at = Timestamp(self.clock);
-        let note = String::new();
-        self.tell(&key, Report::Ended(Ended { at, code, note }));
+        let begun = self
+            .items
+            .get(&key)
+            .map_or(at, |item| item.facts.started.at);
+        let ended = Ended {
+            at,
+            ran: Duration::from_micros(u64::try_from(at.0 - begun.0).unwrap_or(0)),
+            code,
+            note: String::new(),
+        };
+        self.tell(&key, Report::Ended(ended));
     }
 }

@@ -23,6 +23,7 @@ struct Container {
 #[serde(rename_all = "PascalCase")]
 struct State {
     status: String,
+    started_at: Option<String>,
     exit_code: Option<i64>,
     error: Option<String>,
     #[serde(rename = "OOMKilled")]
@@ -114,6 +115,7 @@ fn inspection(container: Container) -> Inspection {
         id: container.id,
         name: container.name.trim_start_matches('/').to_owned(),
         state: state.to_owned(),
+        began: container.state.started_at.unwrap_or_default(),
         exit_code: code.and_then(|code| code.try_into().ok()),
         error: container.state.error.unwrap_or_default(),
         out_of_memory: container.state.out_of_memory.unwrap_or_default(),

@@ -2,8 +2,30 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::FakeContainer;
-use crate::runtime::{BuildRequest, EngineError, EngineEvent, NetworkInfo, RunRequest};
+use bytes::Bytes;
+
+use crate::runtime::{
+    BuildRequest, ContainerRequest, EngineError, EngineEvent, NetworkInfo, OutputStream, RunRequest,
+};
+
+/// A container of the fake.
+#[derive(Debug, Clone)]
+pub struct FakeContainer {
+    /// Id.
+    pub id: String,
+    /// What was asked for.
+    pub request: ContainerRequest,
+    /// `created`, `running` or `exited`.
+    pub state: &'static str,
+    /// How often it was started.
+    pub starts: u32,
+    /// Exit code, once it ended.
+    pub exit_code: Option<i32>,
+    /// What it said.
+    pub output: Vec<(OutputStream, Bytes)>,
+    /// What its own check found and said.
+    pub health: Option<(String, String)>,
+}
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct FakeNetwork {
@@ -65,6 +87,18 @@ impl State {
         self.containers
             .get_mut(&id)
             .ok_or(EngineError::NotFound(id))
+    }
+
+    pub(super) fn start(&mut self, id: &str, silently: bool) -> Result<(), EngineError> {
+        let container = self.container(id)?;
+        container.state = "running";
+        container.starts += 1;
+        container.exit_code = None;
+        let id = container.id.clone();
+        if !silently {
+            self.event(&id, "start", None);
+        }
+        Ok(())
     }
 
     pub(super) fn end(&mut self, id: &str, code: i32, silently: bool) {
