@@ -168,7 +168,7 @@ async fn services(plane: &Plane, to: u16) -> Result<(u16, u16)> {
         client
             .create("services", &object("Service", &name, &spec))
             .await?;
-        let spec = json!({ "serviceName": name, "address": "127.0.0.1", "port": to });
+        let spec = json!({ "serviceName": name, "serviceNamespace": "", "address": "127.0.0.1", "port": to });
         client
             .create(
                 "endpoints",
