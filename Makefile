@@ -56,6 +56,7 @@ lint:
 bench: plugins
 	@tests/machine compiler peers
 	@tests/machine engine images compose || echo 'bench: without containers'
+	@tests/machine redis || echo 'bench: without Redis'
 	$(CARGO) build -j$(JOBS) --locked --release -p aspire-host -p bench
 	tests/bench/run $(BENCH)
 

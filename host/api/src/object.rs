@@ -108,6 +108,25 @@ macro_rules! kinds {
                 written
             }
 
+            /// The same as text. Much cheaper than through a value, and so its keys are in another
+            /// order.
+            pub fn text(&self) -> Vec<u8> {
+                let mut text = Vec::with_capacity(1024);
+                let head = format!(
+                    "{{\"apiVersion\":\"{GROUP}/{VERSION}\",\"kind\":\"{}\",",
+                    self.kind().name()
+                );
+                text.extend_from_slice(head.as_bytes());
+                let brace = text.len();
+                let written = match self {
+                    $(Self::$kind(object) => serde_json::to_writer(&mut text, object),)+
+                };
+                written.expect("no key is anything but text, and memory takes everything");
+                // Its own opening brace; an object without fields there is none.
+                text.remove(brace);
+                text
+            }
+
             /// What every status has.
             pub fn common(&self) -> &Common {
                 match self { $(Self::$kind(object) => &object.status.common,)+ }

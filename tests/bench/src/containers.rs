@@ -1,53 +1,64 @@
 //! (d) From the start to the last of 10 containers running: aspire-host, the engine's own floor
 //! (network, create, attach, start made raw, all in parallel), and docker-compose with the file
-//! that aspire-host has published.
+//! that aspire-host has published. (h) The same with 50, and what an apply costs that changes
+//! nothing.
 //!
 //! A container stamps the time itself: the first thing that it prints is `/proc/uptime`.
 
-use std::fmt::Write as _;
+mod start;
+
 use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use crate::clock::{Ms, median, since_boot, until};
+use crate::clock::{Ms, median, ms};
 use crate::engine::Engine;
-use crate::memory::MARKER;
-use crate::places::{Places, output, write};
+use crate::places::{output, write};
+use crate::plane::{self, BASE, runtime};
 use crate::report::{Target, figure, times};
 use crate::{Bench, Result};
 
-const COUNT: usize = 10;
-const IMAGE: &str = "standin.local/busybox:1";
-/// Ends when it is asked to, so that nobody waits for a grace.
-const SCRIPT: &str = "cat /proc/uptime; trap exit TERM INT; sleep 3600 & wait";
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) use start::IMAGE;
+use start::{Start, text};
 
-/// Measures and tells.
-pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
-    let name = "10 containers";
-    let engine = match Engine::find() {
-        Ok(engine) => engine,
+/// How many start at once.
+const FEW: usize = 10;
+const MANY: usize = 50;
+/// What 50 may take of the whole run's time.
+const SHARE: Duration = Duration::from_secs(120);
+
+/// The engine, unless there is none or it lacks the image; then that is told.
+pub(crate) fn engine(bench: &mut Bench, name: &str) -> Option<Engine> {
+    let found = Engine::find().and_then(|engine| {
+        let image = engine.call("GET", &format!("/images/{IMAGE}/json"), None);
+        match image {
+            Ok(_) => Ok(engine),
+            Err(_) => Err(format!("no image {IMAGE}: run tests/images/build")),
+        }
+    });
+    match found {
+        Ok(engine) => Some(engine),
         Err(reason) => {
             bench.report.not_measured(name, &reason);
-            return Ok(());
+            None
         }
-    };
-    if engine
-        .call("GET", &format!("/images/{IMAGE}/json"), None)
-        .is_err()
-    {
-        bench
-            .report
-            .not_measured(name, &format!("no image {IMAGE}: run tests/images/build"));
-        return Ok(());
     }
-    let app = format!("bench{}", std::process::id());
+}
+
+/// What an app of the benchmark is called: `tests/bench/run` removes what is left of it.
+pub(crate) fn app() -> String {
+    format!("bench{}", std::process::id())
+}
+
+/// (d).
+pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
+    let Some(engine) = engine(bench, "10 containers") else {
+        return Ok(());
+    };
+    let app = app();
     let folder = bench.places.folder("containers")?;
-    write(&folder.join("aspire.toml"), &text(&app))?;
+    write(&folder.join("aspire.toml"), &text(&app, FEW))?;
     output(
         &mut bench
             .places
@@ -59,11 +70,13 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
         app: &app,
         folder: &folder,
         places,
+        count: FEW,
     };
-    let measured = start.host().and_then(|_| {
+    let nothing = || Ok(());
+    let measured = start.host(nothing).and_then(|_| {
         bench.repeat(|| {
             let floor = start.floor()?;
-            let host = start.host()?;
+            let host = start.host(nothing)?.0;
             let compose = places
                 .compose
                 .as_deref()
@@ -75,14 +88,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     let rounds = measured?;
     let host = median(rounds.iter().map(|round| round.0));
     let floor = median(rounds.iter().map(|round| round.1));
-    bench.report.columns(&["start to last", "to the floor"]);
-    bench
-        .report
-        .row("aspire-host", &[figure(host), times(host, floor)]);
-    bench.report.row(
-        "raw engine API (floor)",
-        &[figure(floor), times(floor, floor)],
-    );
+    rows(bench, host, floor);
     if bench.places.compose.is_some() {
         let compose = median(rounds.iter().filter_map(|round| round.2));
         let cells = [figure(compose), times(compose, floor)];
@@ -92,196 +98,120 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
             .report
             .not_measured("docker-compose up -d", "tests/images/compose has none");
     }
-    let target = Target {
-        limit: 1.1,
-        unit: "x",
+    to_the_floor(bench, FEW, host / floor);
+    Ok(())
+}
+
+/// (h).
+pub(crate) fn many(bench: &mut Bench) -> Result<()> {
+    let Some(engine) = engine(bench, "50 containers") else {
+        return Ok(());
     };
+    let app = app();
+    let folder = bench.places.folder("many")?;
+    write(&folder.join("aspire.toml"), &text(&app, MANY))?;
+    let start = Start {
+        engine: &engine,
+        app: &app,
+        folder: &folder,
+        places: &bench.places,
+        count: MANY,
+    };
+    let runtime = runtime()?;
+    let look = || runtime.block_on(apply_again(&folder));
+    let measured = bench.repeat_within(SHARE, || {
+        let floor = start.floor()?;
+        let (host, again) = start.host(look)?;
+        Ok((host, floor, again))
+    });
+    start.clean();
+    let rounds = measured?;
+    let host = median(rounds.iter().map(|round| round.0));
+    let floor = median(rounds.iter().map(|round| round.1));
+    rows(bench, host, floor);
+    to_the_floor(bench, MANY, host / floor);
     bench.report.target(
-        "10 containers, start to last, to the floor",
-        host / floor,
-        target,
+        "50 containers applied again, nothing changed",
+        median(rounds.iter().map(|round| round.2)),
+        Target {
+            limit: 60.0,
+            unit: "ms",
+        },
     );
     Ok(())
 }
 
-fn text(app: &str) -> String {
-    let mut text = format!("name = \"{app}\"\n[plugins]\ncompose = \"compose\"\n");
-    for index in 0..COUNT {
-        let _ = write!(
-            text,
-            "\n[resources.c{index}]\nkind = \"container\"\nimage = \"{IMAGE}\"\nargs = [\"sh\", \"-c\", \"{SCRIPT}\"]\n"
-        );
-    }
-    text
+fn rows(bench: &Bench, host: Ms, floor: Ms) {
+    bench.report.columns(&["start to last", "to the floor"]);
+    let row = |name: &str, time: Ms| {
+        bench.report.row(name, &[figure(time), times(time, floor)]);
+    };
+    row("aspire-host", host);
+    row("raw engine API (floor)", floor);
 }
 
-/// One start of each kind.
-struct Start<'a> {
-    engine: &'a Engine,
-    app: &'a str,
-    folder: &'a Path,
-    places: &'a Places,
+fn to_the_floor(bench: &mut Bench, count: usize, ratio: f64) {
+    bench.report.target(
+        &format!("{count} containers, start to last, to the floor"),
+        ratio,
+        Target {
+            limit: 1.1,
+            unit: "x",
+        },
+    );
 }
 
-impl Start<'_> {
-    fn host(&self) -> Result<Ms> {
-        let mut command = self
-            .places
-            .host(self.folder, &["run", "--runtime", "docker"]);
-        let start = since_boot();
-        let mut child = command.spawn().map_err(|error| error.to_string())?;
-        let last = self.last(|| {
-            child
-                .try_wait()
-                .ok()
-                .flatten()
-                .map(|status| status.to_string())
-        });
-        let pid = i32::try_from(child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .ok_or("it has no id")?;
-        // One that has ended already needs no signal.
-        let _ = kill_process(pid, Signal::INT);
-        let end = until(LIMIT, "the end of aspire-host", || {
-            child.try_wait().ok().flatten()
-        });
-        if end.is_err() {
-            let _ = child.kill();
-            let _ = child.wait();
+/// Applies every container of a running app as it is, through its API: a server-side apply each,
+/// one after another over one connection. The first time makes the fields ours; later ones have to
+/// change nothing, or they aren't the answer.
+async fn apply_again(folder: &Path) -> Result<Ms> {
+    let client = plane::client(&folder.join(".aspire-host/kubeconfig"), None).await?;
+    let read = |bytes: &[u8]| -> Result<Json> {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    };
+    let list = read(&client.get(&format!("{BASE}/containers")).await?)?;
+    let objects: Vec<Json> = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(bare)
+        .collect();
+    if objects.len() != MANY {
+        return Err(format!("{} containers, not {MANY}", objects.len()));
+    }
+    let mut before = Vec::new();
+    // What the engine tells late may come in between.
+    for _ in 0..10 {
+        let start = Instant::now();
+        let mut answers = Vec::new();
+        for object in &objects {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let path = format!("{BASE}/containers/{name}?fieldManager=bench&force=true");
+            answers.push(
+                client
+                    .patch(&path, "application/apply-patch+yaml", object)
+                    .await?,
+            );
         }
-        let last = last.map_err(|error| format!("aspire-host: {error}"))?;
-        end?;
-        self.nothing_left("aspire-host")?;
-        Ok(last - start)
-    }
-
-    fn floor(&self) -> Result<Ms> {
-        let start = since_boot();
-        let network = json!({ "Name": self.app, "Driver": "bridge" });
-        self.engine
-            .call("POST", "/networks/create", Some(&network))?;
-        let one = |index: usize| -> Result<()> {
-            let container = json!({
-                "Image": IMAGE,
-                "Cmd": ["sh", "-c", SCRIPT],
-                "HostConfig": { "NetworkMode": self.app },
-            });
-            let path = format!("/containers/create?name={}-c{index}", self.app);
-            let made = self.engine.call("POST", &path, Some(&container))?;
-            let id = made["Id"]
-                .as_str()
-                .ok_or("the engine made a container without an id")?;
-            let stream = self.engine.attach(id)?;
-            self.engine
-                .call("POST", &format!("/containers/{id}/start"), None)?;
-            drop(stream);
-            Ok(())
-        };
-        let started: Result<()> = thread::scope(|scope| {
-            let one = &one;
-            let all: Vec<_> = (0..COUNT)
-                .map(|index| scope.spawn(move || one(index)))
-                .collect();
-            all.into_iter().try_for_each(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err("a thread panicked".into()))
-            })
-        });
-        let last = started.and_then(|()| self.last(|| None));
-        self.clean();
-        self.nothing_left("the floor")?;
-        Ok(last? - start)
-    }
-
-    fn compose(&self, program: &Path) -> Result<Ms> {
-        let compose = |words: &[&str]| {
-            let mut command = Command::new(program);
-            command
-                .current_dir(self.folder.join("deploy"))
-                .args(["--project-name", self.app])
-                .args(words)
-                .env(MARKER, &self.places.mark);
-            output(&mut command)
-        };
-        let start = since_boot();
-        let last = compose(&["up", "-d"]).and_then(|_| self.last(|| None));
-        compose(&["down", "-t", "5"])?;
-        self.nothing_left("docker-compose")?;
-        Ok(last? - start)
-    }
-
-    /// The last container's stamp, once all have stamped. `ended` says how whoever starts them ended.
-    fn last(&self, mut ended: impl FnMut() -> Option<String>) -> Result<Ms> {
-        let mut gone = None;
-        let found = until(LIMIT, "the stamps of 10 containers", || {
-            let ids = self.containers().unwrap_or_default();
-            if ids.len() < COUNT {
-                gone = ended();
-                return gone
-                    .is_some()
-                    .then(|| Err(gone.clone().unwrap_or_default()));
-            }
-            let stamps: Vec<Ms> = ids.iter().filter_map(|id| self.stamp(id)).collect();
-            (stamps.len() >= COUNT).then(|| Ok(stamps.into_iter().fold(0.0, f64::max)))
-        })?;
-        found.map_err(|status| format!("it ended with {status} before 10 containers ran"))
-    }
-
-    fn stamp(&self, id: &str) -> Option<Ms> {
-        let log = self
-            .engine
-            .bytes("GET", &format!("/containers/{id}/logs?stdout=1"), None)
-            .ok()?;
-        // Eight bytes in front say which stream it is.
-        let text = String::from_utf8_lossy(log.get(8..)?).into_owned();
-        let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
-        Some(seconds * 1e3)
-    }
-
-    /// Ids of the containers that carry the app's name.
-    fn containers(&self) -> Result<Vec<String>> {
-        Ok(self.carrying(&self.engine.call("GET", "/containers/json?all=1", None)?))
-    }
-
-    fn carrying(&self, list: &Json) -> Vec<String> {
-        list.as_array()
-            .into_iter()
-            .flatten()
-            .filter(|one| {
-                let (names, labels) = (&one["Names"], &one["Labels"]);
-                format!("{} {names} {labels}", one["Name"]).contains(self.app)
-            })
-            .filter_map(|one| one["Id"].as_str().map(str::to_owned))
-            .collect()
-    }
-
-    /// Removes what carries the app's name.
-    fn clean(&self) {
-        let ids = self.containers().unwrap_or_default();
-        thread::scope(|scope| {
-            for id in &ids {
-                // What is gone by then needs no removing.
-                let path = format!("/containers/{id}?force=1&v=1");
-                scope.spawn(move || self.engine.call("DELETE", &path, None).is_ok());
-            }
-        });
-        let networks = self
-            .engine
-            .call("GET", "/networks", None)
-            .unwrap_or_default();
-        for id in self.carrying(&networks) {
-            let _ = self.engine.call("DELETE", &format!("/networks/{id}"), None);
+        let time = ms(start.elapsed());
+        let mut versions = Vec::new();
+        for answer in &answers {
+            versions.push(read(answer)?["metadata"]["resourceVersion"].clone());
         }
-    }
-
-    fn nothing_left(&self, who: &str) -> Result<()> {
-        let left = self.containers()?.len();
-        if left == 0 {
-            Ok(())
-        } else {
-            Err(format!("{who} has left {left} containers"))
+        if versions == before {
+            return Ok(time);
         }
+        before = versions;
     }
+    Err("applying the same containers again changes some each time".to_owned())
+}
+
+/// What a user would apply: without what the server says.
+fn bare(object: &Json) -> Json {
+    serde_json::json!({
+        "apiVersion": BASE.trim_start_matches("/apis/"),
+        "kind": "Container",
+        "metadata": { "name": object["metadata"]["name"] },
+        "spec": object["spec"],
+    })
 }

@@ -5,19 +5,29 @@
 //! of a tool with its helpers and without the children. What is missing on the machine is "not
 //! measured"; a target that is missed is marked. Run through `tests/bench/run`, which cleans up.
 //!
-//! Knows the command line of `aspire-host`, and of its code only what loads a plugin.
+//! Knows the command line of `aspire-host` and the API of its control plane, and of its code only
+//! what loads a plugin.
 
+mod chain;
 mod clock;
 mod containers;
 mod engine;
 mod executables;
+mod fanout;
 mod floor;
+mod idle;
 mod leftover;
+mod listen;
+mod logs;
 mod memory;
 mod places;
+mod plane;
 mod plugin;
 mod publish;
+mod relay;
 mod report;
+mod running;
+mod talk;
 mod tools;
 
 use std::process::ExitCode;
@@ -33,13 +43,21 @@ type Result<T> = std::result::Result<T, String>;
 const LIMIT: Duration = Duration::from_secs(9 * 60 + 10);
 
 /// The items, by the letters of `--only`.
-const ITEMS: [(&str, &str); 6] = [
+const ITEMS: [(&str, &str); 14] = [
     ("version", "`--version`"),
     ("a", "a warm plugin load and a call"),
     ("b", "publishing generated models"),
     ("c", "starting executables"),
     ("d", "starting 10 containers"),
     ("e", "after kill -9"),
+    ("f", "a control plane that listens"),
+    ("g", "create to Running, through the API"),
+    ("h", "starting 50 containers"),
+    ("i", "logs"),
+    ("j", "requests through the relay"),
+    ("k", "10,000 objects and 100 watchers"),
+    ("l", "a chain of five, each waiting for health"),
+    ("m", "100 resources that do nothing"),
 ];
 
 /// What every item needs.
@@ -57,11 +75,22 @@ impl Bench {
     }
 
     /// Runs something as often as asked for, or until the time is up.
-    fn repeat<T>(&self, mut run: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
+    fn repeat<T>(&self, run: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
+        self.repeat_within(LIMIT, run)
+    }
+
+    /// The same, or until its own share of the time is up; then that is told.
+    fn repeat_within<T>(
+        &self,
+        share: Duration,
+        mut run: impl FnMut() -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let ends = Instant::now() + share;
         let mut all = Vec::new();
         let mut longest = Duration::ZERO;
         for _ in 0..self.runs {
-            if !self.time_for(longest) {
+            if !self.time_for(longest) || Instant::now() + longest > ends {
+                self.report.fewer(all.len(), self.runs);
                 break;
             }
             let start = Instant::now();
@@ -85,6 +114,9 @@ fn main() -> ExitCode {
         ["part", "load", plugin, cache] => Some(plugin::host(plugin, cache)),
         ["part", "bare", code] => Some(plugin::bare(code)),
         ["part", "spawn", count, stamp, folder] => Some(floor::spawn(count, stamp, folder)),
+        ["part", "talk", count, stamp] => Some(talk::lines(count, stamp)),
+        ["part", "tick", count] => Some(talk::ticks(count)),
+        ["part", "copy", to] => Some(relay::copy(to)),
         _ => None,
     };
     let outcome = match part {
@@ -129,7 +161,15 @@ fn all(words: &[&str]) -> Result<bool> {
             "b" => publish::measure(&mut bench),
             "c" => executables::measure(&mut bench),
             "d" => containers::measure(&mut bench),
-            _ => leftover::measure(&mut bench),
+            "e" => leftover::measure(&mut bench),
+            "f" => listen::measure(&mut bench),
+            "g" => running::measure(&mut bench),
+            "h" => containers::many(&mut bench),
+            "i" => logs::measure(&mut bench),
+            "j" => relay::measure(&mut bench),
+            "k" => fanout::measure(&mut bench),
+            "l" => chain::measure(&mut bench),
+            _ => idle::measure(&mut bench),
         };
         if let Err(reason) = done {
             fine = false;
@@ -141,7 +181,7 @@ fn all(words: &[&str]) -> Result<bool> {
 }
 
 fn options(words: &[&str]) -> Result<(Option<Vec<String>>, usize)> {
-    let usage = "usage: tests/bench/run [--only version,a,b,c,d,e] [--runs N]";
+    let usage = "usage: tests/bench/run [--only version,a,b,…,m] [--runs N]";
     let (mut only, mut runs) = (None, 5);
     let mut rest = words.iter();
     while let Some(word) = rest.next() {

@@ -14,7 +14,7 @@ pub(crate) const MARKER: &str = "ASPIRE_HOST_BENCH";
 
 /// PSS in megabytes of a tool and its helpers.
 pub(crate) fn pss(tool: u32, mark: &str, child: &Path) -> f64 {
-    members(tool, mark, child).into_iter().map(pss_of).sum()
+    family(tool, mark, child).into_iter().map(pss_of).sum()
 }
 
 /// PSS in megabytes of one process; 0 of one that is gone.
@@ -25,7 +25,7 @@ pub(crate) fn pss_of(pid: u32) -> f64 {
 
 /// A tool and its helpers: its descendants and whatever carries its mark, but none that runs the
 /// program `child`.
-fn members(tool: u32, mark: &str, child: &Path) -> BTreeSet<u32> {
+pub(crate) fn family(tool: u32, mark: &str, child: &Path) -> BTreeSet<u32> {
     let all = processes();
     let mut family = BTreeSet::from([tool]);
     loop {
@@ -122,8 +122,8 @@ mod tests {
             (Some(&program) != std::env::current_exe().ok().as_ref()).then_some(program)
         });
         let program = program.expect("it runs");
-        let with = members(own, "nobody carries this", Path::new("/nothing"));
-        let without = members(own, "nobody carries this", &program);
+        let with = family(own, "nobody carries this", Path::new("/nothing"));
+        let without = family(own, "nobody carries this", &program);
         child
             .kill()
             .and_then(|()| child.wait())

@@ -17,6 +17,8 @@ pub(crate) struct Places {
     pub(crate) bench: PathBuf,
     /// The child that writes its time.
     pub(crate) stamp: PathBuf,
+    /// The child that listens.
+    pub(crate) serve: PathBuf,
     /// docker-compose 2.
     pub(crate) compose: Option<PathBuf>,
     /// Python's folder with honcho and supervisor.
@@ -45,6 +47,10 @@ impl Places {
             plugins: file(given("BENCH_PLUGINS")?, "make plugins")?,
             stamp: file(
                 bench.with_file_name("stamp"),
+                "cargo build --release -p bench",
+            )?,
+            serve: file(
+                bench.with_file_name("serve"),
                 "cargo build --release -p bench",
             )?,
             bench,

@@ -64,6 +64,11 @@ impl Report {
         println!("  {name:<34}{cells}");
     }
 
+    /// There was no time for all runs.
+    pub(crate) fn fewer(&self, done: usize, runs: usize) {
+        println!("  ({done} of {runs} runs: there was no time for more)");
+    }
+
     /// A figure that has a target.
     pub(crate) fn target(&mut self, name: &str, value: f64, target: Target) {
         let Target { limit, unit } = target;

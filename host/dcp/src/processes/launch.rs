@@ -71,8 +71,10 @@ pub(crate) async fn launch(
         log.system(&message);
         context.tell(&key, Report::Failed(message, Timestamp::now()));
     };
+    // On the heap, so that the rest, which lasts as long as the process, holds none of it.
+    let prepared = Box::pin(prepare(&context, &key, &executable));
     let prepared = tokio::select! {
-        prepared = prepare(&context, &key, &executable) => prepared,
+        prepared = prepared => prepared,
         _ = cancel.wait_for(|cancel| *cancel) => Err("stopped before it was started".to_owned()),
     };
     let ready = match prepared {

@@ -146,14 +146,32 @@ pub(super) fn collection(api: &Api, call: &Call, kind: Kind) -> Result<Response,
     if let Some(remaining) = page.remaining.filter(|_| selection.is_empty()) {
         metadata["remainingItemCount"] = json!(remaining);
     }
-    let items: Vec<Value> = page.items.iter().map(|object| object.write()).collect();
-    let list = json!({
+    let mut list = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": format!("{}List", kind.name()),
         "metadata": metadata,
-        "items": items,
     });
+    if negotiated == Negotiated::default() {
+        return Ok(plain_list(&list, &page.items));
+    }
+    list["items"] = page.items.iter().map(|object| object.write()).collect();
     shown_list(call, negotiated, &columns::of(kind), &list)
+}
+
+/// A list as it is, without a value of all of it in between.
+fn plain_list(head: &Value, items: &[Arc<Object>]) -> Response {
+    let mut text = head.to_string().into_bytes();
+    // Its closing brace.
+    text.pop();
+    text.extend_from_slice(b",\"items\":[");
+    for (index, object) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(&object.text());
+    }
+    text.extend_from_slice(b"]}");
+    answer::bytes(200, "application/json", text)
 }
 
 /// A list as the request wants to see it.
@@ -186,6 +204,9 @@ fn snapshot(
 ) -> Result<(Vec<Arc<Object>>, u64), Status> {
     let (objects, current) = api.store.list();
     if let Some(token) = token {
+        if token.revision == Some(current) {
+            return Ok((objects, current));
+        }
         let revision = token.revision(current, |revision| api.store.list_at(revision).is_err())?;
         let objects = api.store.list_at(revision);
         return Ok((objects.map_err(|_| Status::list_too_old())?, revision));

@@ -122,7 +122,7 @@ impl Projection for Itself {
     }
 
     fn text(&self, event: &Event) -> Option<Bytes> {
-        let make = || Bytes::from(event.object.write().to_string());
+        let make = || Bytes::from(event.object.text());
         (event.object.kind() == self.0).then(|| event.rendered.get(make))
     }
 }
