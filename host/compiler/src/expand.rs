@@ -65,7 +65,9 @@ pub fn run(context: &mut Context<'_>, model: AppModel) -> AppModel {
             }
             Err(failure) => {
                 let place = place(ready, &failure);
-                context.diagnostics.push(barrier::failed(&failure, place));
+                context
+                    .diagnostics
+                    .push(barrier::failed(&failure, Some(&place)));
             }
         }
     }
@@ -125,7 +127,6 @@ fn prepare<'a>(context: &mut Context<'_>, entry: &'a ResourceEntry) -> Option<Re
         author: Author::App {
             span: entry.span.clone(),
         },
-        option_spans: entry.body.pointers().into_iter().collect(),
     };
     Some(Ready {
         entry,
@@ -155,21 +156,14 @@ fn explain(ready: &[Ready<'_>], context: &ExpandContext) -> Vec<Result<Transacti
 }
 
 /// Where a guest's error points to, else the declaration.
-fn place<'a>(ready: &'a Ready<'_>, failure: &HookFailure) -> Option<&'a aspire_model::Span> {
+fn place(ready: &Ready<'_>, failure: &HookFailure) -> aspire_model::Span {
     let pointer = match &failure.kind {
-        FailureKind::Guest(error) => error.location.as_ref().map(|(_, pointer)| pointer.as_str()),
+        FailureKind::Guest(error) => error.location.as_ref().map(|(_, pointer)| pointer),
         _ => None,
     };
     pointer
-        .and_then(|pointer| {
-            ready
-                .declaration
-                .option_spans
-                .iter()
-                .find(|(at, _)| at == pointer)
-                .map(|(_, span)| span)
-        })
-        .or(Some(&ready.entry.span))
+        .and_then(|pointer| ready.entry.body.pointers().remove(pointer))
+        .unwrap_or_else(|| ready.entry.span.clone())
 }
 
 /// The shape that an integration gave a declaration.

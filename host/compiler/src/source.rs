@@ -45,7 +45,11 @@ pub fn parse(source: &Source) -> (Document, Diagnostics) {
         resources: Vec::new(),
     };
     let mut reader = Reader::new(&mut diagnostics);
-    for entry in root.entries() {
+    let entries = match root.value {
+        Value::Table(entries) => entries,
+        _ => Vec::new(),
+    };
+    for entry in entries {
         match entry.key.as_str() {
             "name" => {
                 if let Some(text) = reader.get_text(&entry.node)
@@ -70,14 +74,17 @@ pub fn parse(source: &Source) -> (Document, Diagnostics) {
                     .collect();
             }
             "resources" => {
-                let entries = reader.get_open_table(&entry.node).unwrap_or_default();
-                document.resources = entries
-                    .iter()
-                    .filter_map(|one| resource(&mut reader, one))
-                    .collect();
+                if reader.get_open_table(&entry.node).is_some()
+                    && let Value::Table(entries) = entry.node.value
+                {
+                    document.resources = entries
+                        .into_iter()
+                        .filter_map(|one| resource(&mut reader, one))
+                        .collect();
+                }
             }
             key if key.starts_with("x-") => {}
-            _ => reader.unknown_key(entry, &TOP_LEVEL),
+            _ => reader.unknown_key(&entry, &TOP_LEVEL),
         }
     }
     one_name_each(&mut document, &mut diagnostics);
@@ -281,7 +288,7 @@ fn generate(reader: &mut Reader<'_>, node: &Node) -> Option<Option<Generate>> {
     Some(Some(generate))
 }
 
-fn resource(reader: &mut Reader<'_>, entry: &Entry) -> Option<ResourceEntry> {
+fn resource(reader: &mut Reader<'_>, entry: Entry) -> Option<ResourceEntry> {
     let name = name(reader, &entry.key, &entry.span)?;
     let entries = reader.get_open_table(&entry.node)?;
     let Some(kind) = entries.iter().find(|option| option.key == "kind") else {
@@ -298,7 +305,7 @@ fn resource(reader: &mut Reader<'_>, entry: &Entry) -> Option<ResourceEntry> {
         name,
         kind: text,
         kind_span: kind.node.span.clone(),
-        span: entry.span.clone(),
-        body: entry.node.clone(),
+        span: entry.span,
+        body: entry.node,
     })
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::fact::{FactKey, FactValue};
 use crate::name::ResourceName;
-use crate::provenance::{Author, Span};
+use crate::provenance::Author;
 
 /// One resource as declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,4 @@ pub struct Declaration {
     pub explicit: Vec<(FactKey, FactValue, Author)>,
     /// Where the declaration begins.
     pub author: Author,
-    /// Place of every option, by RFC 6901 pointer.
-    pub option_spans: Vec<(String, Span)>,
 }

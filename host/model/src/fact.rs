@@ -92,6 +92,11 @@ macro_rules! fields {
                 match self { $(Self::$variant => ($name, ValueType::$type, $map, Form::$home),)+ }
             }
 
+            /// The field of a name.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+
             /// What it says, for documentation.
             pub fn documentation(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
@@ -201,11 +206,6 @@ impl Field {
     /// Whether it has entries by key.
     pub fn is_map(self) -> bool {
         self.describe().2
-    }
-
-    /// The field of a name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|field| field.name() == name)
     }
 
     /// The form that an assignment lands in: the field's own where it has one.

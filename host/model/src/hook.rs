@@ -137,8 +137,40 @@ pub struct Snapshot {
     pub selector: Arc<Selector>,
     /// The only resources that the pass may select; none: all. A lowering pass sees what it claims.
     pub scope: Option<Arc<BTreeSet<String>>>,
-    /// Facts by resource: what is read again and again costs nothing more.
-    reads: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
+    reads: Arc<Mutex<Reads>>,
+}
+
+/// Facts by resource: what is read again and again costs nothing more.
+#[derive(Debug, Default)]
+struct Reads {
+    facts: Vec<(String, BTreeSet<String>)>,
+    /// Where a resource stands in `facts`.
+    places: BTreeMap<String, usize>,
+    /// The place of the resource that was read last: mostly it is the next one too.
+    last: usize,
+}
+
+impl Reads {
+    fn record(&mut self, resource: &str, fact: &str) {
+        if self.facts.get(self.last).is_none_or(|(last, _)| last != resource) {
+            self.last = self.place(resource);
+        }
+        if let Some((_, facts)) = self.facts.get_mut(self.last)
+            && !facts.contains(fact)
+        {
+            facts.insert(fact.to_owned());
+        }
+    }
+
+    fn place(&mut self, resource: &str) -> usize {
+        if let Some(place) = self.places.get(resource) {
+            return *place;
+        }
+        let place = self.facts.len();
+        self.places.insert(resource.to_owned(), place);
+        self.facts.push((resource.to_owned(), BTreeSet::new()));
+        place
+    }
 }
 
 impl Snapshot {
@@ -168,19 +200,11 @@ impl Snapshot {
             && self.selector.matches(resource)
     }
 
-    /// Notes that a fact was read. `fact` is empty for the resource's existence, kind and shape;
-    /// `resource` is `*` for a selection.
+    /// Notes that a fact was read. `fact` is empty for the resource's existence, kind and shape, and
+    /// `facts` for which facts it has at all; `resource` is `*` for a selection.
     pub fn record(&self, resource: &str, fact: &str) {
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        match reads.get_mut(resource) {
-            Some(facts) if facts.contains(fact) => {}
-            Some(facts) => {
-                facts.insert(fact.to_owned());
-            }
-            None => {
-                reads.insert(resource.to_owned(), BTreeSet::from([fact.to_owned()]));
-            }
-        }
+        reads.record(resource, fact);
     }
 
     /// What was read so far.
@@ -192,6 +216,7 @@ impl Snapshot {
         };
         ReadSet(
             reads
+                .facts
                 .iter()
                 .flat_map(|(resource, facts)| facts.iter().map(|fact| named(resource, fact)))
                 .collect(),

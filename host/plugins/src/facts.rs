@@ -208,6 +208,31 @@ impl Name {
     }
 }
 
+/// The names under which a resource's main form has something to read, in order of field.
+pub(crate) fn present(resource: &Resource) -> impl Iterator<Item = &'static str> {
+    let form = resource.main_form();
+    let mut fields: Vec<Field> = resource
+        .facts
+        .keys()
+        .filter(|key| {
+            let field = key.field;
+            key.form == field.home(Form::Any) || key.form == field.home(form)
+        })
+        .map(|key| key.field)
+        .collect();
+    // Keys are in order of field.
+    fields.dedup();
+    fields.into_iter().flat_map(move |field| {
+        let whole = field.value_type();
+        let is_whole = !matches!(whole, ValueType::Build | ValueType::Limits);
+        let parts = PARTS.iter().filter(move |(_, of, _)| *of == field);
+        is_whole
+            .then_some(field.name())
+            .into_iter()
+            .chain(parts.map(|(name, ..)| *name))
+    })
+}
+
 fn unknown(text: &str) -> Mistake {
     let names = Field::ALL
         .iter()

@@ -37,6 +37,8 @@ pub(crate) struct Lowerer<'a> {
     volumes: BTreeMap<String, String>,
     /// One row by resource and fact: the worst grade, and every reason.
     rows: BTreeMap<(String, String), (Grade, BTreeSet<String>)>,
+    /// Scripts of health checks by TLS, port, path and status: most services have the same.
+    scripts: BTreeMap<(bool, u16, String, u16), String>,
     /// References to what is not published, each told once.
     told: BTreeSet<(String, String)>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn run(model: &Model, out: &mut Constructs) {
         ending: BTreeSet::new(),
         volumes: BTreeMap::new(),
         rows: BTreeMap::new(),
+        scripts: BTreeMap::new(),
         told: BTreeSet::new(),
     };
     lowerer.run();

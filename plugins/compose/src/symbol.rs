@@ -53,8 +53,10 @@ impl Symbol {
 }
 
 /// An expression, or the text that it is.
-pub(crate) fn value(value: &Expression) -> Json {
-    value.as_text().map_or_else(|| value.to_json(), Json::from)
+pub(crate) fn value(value: Expression) -> Json {
+    value
+        .into_text()
+        .map_or_else(|value| value.to_json(), Json::from)
 }
 
 /// A path as written in `aspire.toml`.

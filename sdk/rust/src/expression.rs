@@ -91,8 +91,19 @@ impl Expression {
 
     /// From segments; neighbouring texts become one.
     pub fn of(segments: impl Into<Vec<Segment>>) -> Self {
+        let segments = segments.into();
+        let is_text = |segment: &Segment| segment.op == "lit";
+        let joins = segments
+            .windows(2)
+            .any(|pair| is_text(&pair[0]) && is_text(&pair[1]))
+            || segments
+                .iter()
+                .any(|segment| is_text(segment) && segment.subject.is_empty());
+        if !joins {
+            return Self { segments };
+        }
         let mut joined = Self::new();
-        joined.extend(segments.into());
+        joined.extend(segments);
         joined
     }
 
@@ -164,6 +175,20 @@ impl Expression {
             [] => Some(""),
             [only] if only.op == "lit" && only.flags == 0 => Some(&only.subject),
             _ => None,
+        }
+    }
+
+    /// The text, if it is nothing but text; otherwise it comes back.
+    ///
+    /// # Errors
+    /// The expression.
+    pub fn into_text(mut self) -> Result<String, Self> {
+        match self.segments.as_mut_slice() {
+            [] => Ok(String::new()),
+            [only] if only.op == "lit" && only.flags == 0 => {
+                Ok(std::mem::take(&mut only.subject))
+            }
+            _ => Err(self),
         }
     }
 

@@ -156,10 +156,11 @@ impl Model {
 
     /// What the host can already say for this target: endpoints, properties and connection strings
     /// become literals, parameters, outputs and branches. The reader is `name`.
-    pub fn resolve(&self, name: &str, value: &Expression) -> Expression {
+    pub fn resolve(&self, name: &str, value: impl Into<Expression>) -> Expression {
+        let value = value.into();
         // Text stays what it is; most values are text, and a question to the host has its price.
         if value.as_text().is_some() {
-            return value.clone();
+            return value;
         }
         self.view.resolve(name, value)
     }

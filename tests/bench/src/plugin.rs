@@ -130,7 +130,6 @@ pub(crate) fn host(plugin: &str, cache: &str) -> Result<()> {
         author: Author::Option {
             text: "bench".into(),
         },
-        option_spans: Vec::new(),
     });
     let context = ExpandContext {
         app: "app".into(),

@@ -3,6 +3,7 @@
 //! Formats: `expression` (becomes `{"$expr": […]}`), `reference` and `parameter` (names), `path`,
 //! `duration` (milliseconds), `bytes`, `child-name`.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use aspire_model::ResourceName;
@@ -17,9 +18,24 @@ use crate::reserved;
 use crate::reserved::Reader;
 use crate::tree::{Node, Value};
 
+/// The place of every option, looked for only when one is asked for: mostly nothing is wrong.
+struct Places<'a> {
+    body: &'a Node,
+    all: OnceCell<BTreeMap<String, Span>>,
+}
+
+impl Places<'_> {
+    fn get(&self, pointer: &str) -> Option<&Span> {
+        self.all.get_or_init(|| self.body.pointers()).get(pointer)
+    }
+}
+
 /// Reads the options of a declaration: every key that is not reserved.
 pub(super) fn read(entry: &ResourceEntry, owner: &KindOwner, found: &mut Diagnostics) -> Json {
-    let spans = entry.body.pointers();
+    let spans = Places {
+        body: &entry.body,
+        all: OnceCell::new(),
+    };
     let is_host = owner.plugin.descriptor().id == crate::builtin::ID;
     let mut options: Map<String, Json> = Map::new();
     for option in entry.body.entries() {
@@ -38,7 +54,7 @@ fn validate(
     entry: &ResourceEntry,
     owner: &KindOwner,
     value: &Json,
-    spans: &BTreeMap<String, Span>,
+    spans: &Places<'_>,
     is_host: bool,
     found: &mut Diagnostics,
 ) {
@@ -157,7 +173,7 @@ fn formats(
     schema: &Json,
     value: &mut Json,
     pointer: &str,
-    spans: &BTreeMap<String, Span>,
+    spans: &Places<'_>,
     entry: &ResourceEntry,
     found: &mut Diagnostics,
 ) {

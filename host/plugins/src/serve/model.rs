@@ -15,11 +15,13 @@ use super::handle;
 use crate::bindings::model::{Host, HostSnapshot};
 use crate::bindings::types as wit;
 use crate::convert::{self, to_expression, to_expressions};
-use crate::facts::{Name, Part, Wanted};
+use crate::facts::{self, Name, Part, Wanted};
 use crate::handles::SnapshotHandle;
 use crate::state::{CallState, Mistake};
 
 const CODE: &str = "invalid-read";
+/// What is read of a resource when its facts are listed; no fact has this name.
+const FACTS: &str = "facts";
 
 type Handle = Resource<SnapshotHandle>;
 
@@ -145,6 +147,13 @@ impl HostSnapshot for CallState {
 
     fn options(&mut self, _: Handle, name: String) -> wasmtime::Result<String> {
         self.about(&name, "options", |resource| resource.options.to_string())
+    }
+
+    fn facts(&mut self, _: Handle, name: String) -> wasmtime::Result<Vec<String>> {
+        self.about(&name, FACTS, |resource| {
+            let names = facts::present(resource);
+            names.map(str::to_owned).collect()
+        })
     }
 
     fn text(&mut self, _: Handle, name: String, fact: String) -> wasmtime::Result<Option<String>> {

@@ -258,7 +258,6 @@ pub(crate) fn declaration(name: &str) -> Arc<Declaration> {
         author: Author::Option {
             text: "test".into(),
         },
-        option_spans: Vec::new(),
     })
 }
 

@@ -45,7 +45,7 @@ impl Lowerer<'_> {
             return Some(("source", file.source.as_str().into()));
         }
         let fact = format!("files.{key}");
-        let resolved = self.resolved(resource, &fact, &file.contents);
+        let resolved = self.resolved(resource, &fact, file.contents.clone());
         let mut text = String::new();
         let mut is_complete = true;
         for Segment {

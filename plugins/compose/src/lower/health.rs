@@ -84,7 +84,7 @@ impl Lowerer<'_> {
             return Some(Check::Command(self.list(
                 resource,
                 "health",
-                &probe.command,
+                probe.command.clone(),
             )));
         }
         let found = [resource, workload].into_iter().find_map(|name| {
@@ -105,12 +105,12 @@ impl Lowerer<'_> {
             let reason = "a script in the container, with curl, wget or bash; an image that has only a shell is healthy when it listens, and one without a shell needs `health.command`";
             self.row(resource, "health", Grade::Adapted, reason);
             let tls = endpoint.tls || endpoint.scheme == "https";
-            return Some(Check::Script(script::http(
-                tls,
-                port,
-                &probe.path,
-                probe.status,
-            )));
+            let at = (tls, port, probe.path.clone(), probe.status);
+            let script = self.scripts.entry(at).or_insert_with_key(|at| {
+                let (tls, port, path, status) = at;
+                script::http(*tls, *port, path, *status)
+            });
+            return Some(Check::Script(script.clone()));
         }
         let reason = "a script in the container looks whether the port is listened on; an image without a shell needs `health.command`";
         self.row(resource, "health", Grade::Adapted, reason);

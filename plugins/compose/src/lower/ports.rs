@@ -45,7 +45,7 @@ impl Lowerer<'_> {
     ) -> Option<u16> {
         let resolved = self
             .model
-            .resolve(resource, &expr::listen_port(resource, name));
+            .resolve(resource, expr::listen_port(resource, name));
         let known = resolved.as_text().and_then(|text| text.parse().ok());
         known.or(endpoint.target_port).or(endpoint.port)
     }

@@ -35,10 +35,10 @@ impl Lowerer<'_> {
 
     fn program(&mut self, name: &str, service: &mut Construct) {
         let entrypoint = self.model.values(name, "entrypoint");
-        let entrypoint = self.list(name, "entrypoint", &entrypoint);
+        let entrypoint = self.list(name, "entrypoint", entrypoint);
         set(service, "entrypoint", entrypoint);
         let args = self.model.args(name);
-        let command = self.list(name, "args", &args);
+        let command = self.list(name, "args", args);
         set(service, "command", command);
         if self.shape(name) == Some(Shape::Executable) {
             return;

@@ -2,6 +2,8 @@
 //!
 //! Compose has no branches, so they are decided here. Doesn't know how a parameter is written.
 
+use std::fmt::Display;
+
 use aspire_sdk::serde_json::{Map, Value as Json};
 use aspire_sdk::{Diagnostic, Expression, Grade, Segment, Shape};
 
@@ -10,15 +12,20 @@ use crate::symbol::{self, percent_encode};
 
 impl Lowerer<'_> {
     /// A value of a resource, for a construct's property.
-    pub(super) fn value(&mut self, resource: &str, fact: &str, value: &Expression) -> Json {
-        symbol::value(&self.resolved(resource, fact, value))
+    pub(super) fn value(&mut self, resource: &str, fact: &dyn Display, value: Expression) -> Json {
+        symbol::value(self.resolved(resource, fact, value))
     }
 
     /// All of a list.
-    pub(super) fn list(&mut self, resource: &str, fact: &str, values: &[Expression]) -> Vec<Json> {
+    pub(super) fn list(
+        &mut self,
+        resource: &str,
+        fact: &str,
+        values: Vec<Expression>,
+    ) -> Vec<Json> {
         values
-            .iter()
-            .map(|value| self.value(resource, fact, value))
+            .into_iter()
+            .map(|value| self.value(resource, &fact, value))
             .collect()
     }
 
@@ -28,27 +35,39 @@ impl Lowerer<'_> {
         entries
             .into_iter()
             .map(|(key, value)| {
-                let json = self.value(resource, &format!("{fact}.{key}"), &value);
+                let json = self.value(resource, &format_args!("{fact}.{key}"), value);
                 (key, json)
             })
             .collect()
     }
 
-    /// Only text and parameters; what can't be had is told.
+    /// Only text and parameters; what can't be had is told. `fact` is put together only when there is
+    /// something to tell.
     pub(super) fn resolved(
         &mut self,
         resource: &str,
-        fact: &str,
-        value: &Expression,
+        fact: &dyn Display,
+        value: Expression,
     ) -> Expression {
-        self.tell_unpublished(resource, fact, value);
+        if value.as_text().is_some() {
+            return value;
+        }
+        self.tell_unpublished(resource, fact, &value);
         let resolved = self.model.resolve(resource, value);
+        let is_plain = |segment: &Segment| {
+            matches!(segment.op.as_str(), "lit" | "param") && !segment.is_uri()
+        };
+        if resolved.segments().iter().all(is_plain) {
+            return resolved;
+        }
         let mut branches: Vec<bool> = Vec::new();
         let mut kept = Vec::new();
         for segment in resolved.into_segments() {
             let active = branches.iter().all(|taken| *taken);
             match segment.op.as_str() {
-                "if" => branches.push(active && self.holds(resource, fact, &segment)),
+                "if" => {
+                    branches.push(active && self.holds(resource, &fact.to_string(), &segment));
+                }
                 "else" => {
                     if let Some(taken) = branches.last_mut() {
                         *taken = !*taken;
@@ -69,11 +88,11 @@ impl Lowerer<'_> {
                 "lit" => kept.push(segment),
                 "param" => {
                     if segment.is_uri() {
-                        self.tell_uri(resource, fact, &segment.subject);
+                        self.tell_uri(resource, &fact.to_string(), &segment.subject);
                     }
                     kept.push(segment);
                 }
-                _ => self.tell_unresolved(resource, fact, segment),
+                _ => self.tell_unresolved(resource, &fact.to_string(), segment),
             }
         }
         Expression::of(kept)
@@ -114,7 +133,7 @@ impl Lowerer<'_> {
             return None;
         }
         self.model
-            .resolve(parameter, &value)
+            .resolve(parameter, value)
             .as_text()
             .map(str::to_owned)
     }
@@ -144,7 +163,7 @@ impl Lowerer<'_> {
     }
 
     /// An address of something that is not there.
-    fn tell_unpublished(&mut self, resource: &str, fact: &str, value: &Expression) {
+    fn tell_unpublished(&mut self, resource: &str, fact: &dyn Display, value: &Expression) {
         for segment in value.segments() {
             let Segment { op, subject, .. } = segment;
             if !matches!(op.as_str(), "endpoint" | "prop" | "conn")
@@ -155,7 +174,7 @@ impl Lowerer<'_> {
                 continue;
             }
             let reason = format!("`{subject}` is not published: the address leads nowhere");
-            self.row(resource, fact, Grade::Weakened, reason);
+            self.row(resource, &fact.to_string(), Grade::Weakened, reason);
             if self.told.insert((resource.to_owned(), subject.clone())) {
                 let message = format!("`{resource}` refers to `{subject}`, which is not published");
                 self.out.diagnose(

@@ -2,8 +2,7 @@
 //!
 //! Relative paths are those of the app's folder, which the host says the way to.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::borrow::Cow;
 
 use aspire_sdk::serde_json::{Map, Value as Json};
 use aspire_sdk::yaml::Yaml;
@@ -13,10 +12,42 @@ use super::variables::Variables;
 use crate::symbol::{Port, Symbol, percent_encode};
 
 /// Keys that come first, in this order; the others follow by name.
-const ORDER: &str = "image build context dockerfile type source target args pull_policy entrypoint \
-    command working_dir user environment env_file depends_on healthcheck test interval timeout \
-    start_period retries expose ports networks network_mode volumes scale cpus mem_limit deploy \
-    restart profiles stop_grace_period";
+const ORDER: [&str; 34] = [
+    "image",
+    "build",
+    "context",
+    "dockerfile",
+    "type",
+    "source",
+    "target",
+    "args",
+    "pull_policy",
+    "entrypoint",
+    "command",
+    "working_dir",
+    "user",
+    "environment",
+    "env_file",
+    "depends_on",
+    "healthcheck",
+    "test",
+    "interval",
+    "timeout",
+    "start_period",
+    "retries",
+    "expose",
+    "ports",
+    "networks",
+    "network_mode",
+    "volumes",
+    "scale",
+    "cpus",
+    "mem_limit",
+    "deploy",
+    "restart",
+    "profiles",
+    "stop_grace_period",
+];
 
 /// Makes YAML of properties and remembers the variables that it used.
 pub(super) struct Renderer {
@@ -29,7 +60,7 @@ impl Renderer {
     pub(super) fn new(variables: Variables, app: &str) -> Self {
         Self {
             variables,
-            app: escaped(app),
+            app: escaped(app).into_owned(),
         }
     }
 
@@ -39,38 +70,43 @@ impl Renderer {
     }
 
     /// All properties of a construct.
-    pub(super) fn construct(&mut self, construct: &Construct) -> Result<Yaml, Error> {
+    pub(super) fn construct<'a>(&mut self, construct: &'a Construct) -> Result<Yaml<'a>, Error> {
         self.map(&construct.properties)
             .map_err(|error| error.at(&construct.origin, ""))
     }
 
-    fn yaml(&mut self, value: &Json) -> Result<Yaml, Error> {
+    fn yaml<'a>(&mut self, value: &'a Json) -> Result<Yaml<'a>, Error> {
         match Symbol::of(value) {
-            Some(Symbol::Expression(value)) => return self.expression(&value).map(Yaml::Str),
-            Some(Symbol::Path(path)) => return Ok(Yaml::Str(self.path(&path))),
-            Some(Symbol::Port(port)) => return Ok(Yaml::Str(self.port(&port))),
+            Some(Symbol::Expression(value)) => return self.expression(&value).map(Yaml::from),
+            Some(Symbol::Path(path)) => return Ok(Yaml::from(self.path(&path))),
+            Some(Symbol::Port(port)) => return Ok(Yaml::from(self.port(&port))),
             None => {}
         }
         match value {
             Json::String(text) => Ok(Yaml::Str(escaped(text))),
             Json::Array(items) => {
-                let items: Result<Vec<Yaml>, Error> =
-                    items.iter().map(|item| self.yaml(item)).collect();
-                items.map(Yaml::List)
+                let mut list = Vec::with_capacity(items.len());
+                for item in items {
+                    list.push(self.yaml(item)?);
+                }
+                Ok(Yaml::List(list))
             }
             Json::Object(entries) => self.map(entries),
             other => Ok(Yaml::from(other)),
         }
     }
 
-    fn map(&mut self, entries: &Map<String, Json>) -> Result<Yaml, Error> {
-        let mut entries: Vec<(&String, &Json)> = entries.iter().collect();
-        entries.sort_by_cached_key(|(key, _)| (rank(key), *key));
-        let entries: Result<Vec<(String, Yaml)>, Error> = entries
-            .into_iter()
-            .map(|(key, value)| Ok((key.clone(), self.yaml(value)?)))
+    fn map<'a>(&mut self, entries: &'a Map<String, Json>) -> Result<Yaml<'a>, Error> {
+        let mut ranked: Vec<(usize, &String, &Json)> = entries
+            .iter()
+            .map(|(key, value)| (rank(key), key, value))
             .collect();
-        entries.map(Yaml::Map)
+        ranked.sort_unstable_by_key(|(rank, key, _)| (*rank, *key));
+        let mut map = Vec::with_capacity(ranked.len());
+        for (_, key, value) in ranked {
+            map.push((Cow::from(key), self.yaml(value)?));
+        }
+        Ok(Yaml::Map(map))
     }
 
     fn expression(&mut self, value: &Expression) -> Result<String, Error> {
@@ -93,7 +129,7 @@ impl Renderer {
     /// Absolute paths are the machine's; all others are in the app's folder.
     fn path(&self, path: &str) -> String {
         if path.starts_with('/') {
-            return escaped(path);
+            return escaped(path).into_owned();
         }
         let inner = path.trim_start_matches("./").trim_end_matches('/');
         let inner = if inner == "." { "" } else { inner };
@@ -109,12 +145,17 @@ impl Renderer {
 
 /// Where a key stands among the others.
 fn rank(key: &str) -> usize {
-    static RANKS: LazyLock<BTreeMap<&str, usize>> =
-        LazyLock::new(|| ORDER.split(' ').zip(0..).collect());
-    RANKS.get(key).copied().unwrap_or(usize::MAX)
+    ORDER
+        .iter()
+        .position(|known| *known == key)
+        .unwrap_or(usize::MAX)
 }
 
 /// Text that Compose doesn't take for a variable.
-fn escaped(text: &str) -> String {
-    text.replace('$', "$$")
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text.contains('$') {
+        text.replace('$', "$$").into()
+    } else {
+        text.into()
+    }
 }

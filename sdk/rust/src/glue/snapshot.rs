@@ -1,4 +1,13 @@
-//! [`crate::Model`] over the host's snapshot handle: every getter is one call.
+//! [`crate::Model`] over the host's snapshot handle: every getter is one call, unless the resource is
+//! known not to have the fact.
+//!
+//! Most getters of a pass ask for what most resources don't have, and each question has its price. So
+//! the host is asked once for what a resource has. Whether a fact's name exists at all is the host's
+//! to say: with each name the first question goes to it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::convert::{entries_from_wire, expression, from_wire, list_from_wire};
 use crate::bindings::passing::aspire::host::model as host;
@@ -6,7 +15,21 @@ use crate::{Endpoint, Expression, File, Mount, Parameter, Prepare, Probe, Wait};
 
 /// The host's snapshot.
 #[derive(Debug)]
-pub(crate) struct Snapshot(host::Snapshot);
+pub(crate) struct Snapshot {
+    host: host::Snapshot,
+    known: RefCell<Known>,
+}
+
+/// What the host has been asked already.
+#[derive(Debug, Default)]
+struct Known {
+    /// Each getter with each name of a fact.
+    asked: Vec<(&'static str, String)>,
+    /// The resource that was asked about last, which mostly is the next one too.
+    last: Option<(String, Rc<[String]>)>,
+    /// Facts by resource.
+    facts: BTreeMap<String, Rc<[String]>>,
+}
 
 fn keyed<From, To: std::convert::From<From>>(values: Vec<(String, From)>) -> Vec<(String, To)> {
     values
@@ -17,114 +40,206 @@ fn keyed<From, To: std::convert::From<From>>(values: Vec<(String, From)>) -> Vec
 
 impl Snapshot {
     pub(crate) fn current() -> Self {
-        Self(host::current())
+        Self {
+            host: host::current(),
+            known: RefCell::default(),
+        }
+    }
+
+    /// Whether a resource may have a fact; `true` for the first question with a name.
+    fn may_have(&self, getter: &'static str, name: &str, fact: &str) -> bool {
+        let is_asked = self
+            .known
+            .borrow()
+            .asked
+            .iter()
+            .any(|(by, asked)| *by == getter && asked == fact);
+        if !is_asked {
+            let mut known = self.known.borrow_mut();
+            known.asked.push((getter, fact.to_owned()));
+            return true;
+        }
+        // Another form's facts are not among those of the main one.
+        fact.contains(':') || self.has(name, fact)
+    }
+
+    /// Whether a resource has a fact whose name exists.
+    fn has(&self, name: &str, fact: &str) -> bool {
+        self.facts(name).iter().any(|known| known == fact)
+    }
+
+    fn facts(&self, name: &str) -> Rc<[String]> {
+        let mut known = self.known.borrow_mut();
+        if let Some((last, facts)) = &known.last
+            && last == name
+        {
+            return Rc::clone(facts);
+        }
+        let facts = match known.facts.get(name) {
+            Some(facts) => Rc::clone(facts),
+            None => {
+                let facts = Rc::from(self.host.facts(name));
+                known.facts.insert(name.to_owned(), Rc::clone(&facts));
+                facts
+            }
+        };
+        known.last = Some((name.to_owned(), Rc::clone(&facts)));
+        facts
     }
 
     pub(crate) fn mode(&self) -> String {
-        self.0.mode()
+        self.host.mode()
     }
 
     pub(crate) fn target(&self) -> String {
-        self.0.target()
+        self.host.target()
     }
 
     pub(crate) fn app(&self) -> String {
-        self.0.app()
+        self.host.app()
     }
 
     pub(crate) fn select(&self, selector: &str) -> Vec<String> {
-        self.0.select(selector)
+        self.host.select(selector)
     }
 
     pub(crate) fn exists(&self, name: &str) -> bool {
-        self.0.exists(name)
+        self.host.exists(name)
     }
 
     pub(crate) fn kind(&self, name: &str) -> String {
-        self.0.kind(name)
+        self.host.kind(name)
     }
 
     pub(crate) fn shape_name(&self, name: &str) -> String {
-        self.0.shape(name)
+        self.host.shape(name)
     }
 
     pub(crate) fn parent(&self, name: &str) -> Option<String> {
-        self.0.parent(name)
+        if !self.has(name, "parent") {
+            return None;
+        }
+        self.host.parent(name)
     }
 
     pub(crate) fn children(&self, name: &str) -> Vec<String> {
-        self.0.children(name)
+        self.host.children(name)
     }
 
     pub(crate) fn options_text(&self, name: &str) -> String {
-        self.0.options(name)
+        self.host.options(name)
     }
 
     pub(crate) fn text(&self, name: &str, fact: &str) -> Option<String> {
-        self.0.text(name, fact)
+        if !self.may_have("text", name, fact) {
+            return None;
+        }
+        self.host.text(name, fact)
     }
 
     pub(crate) fn number(&self, name: &str, fact: &str) -> Option<i64> {
-        self.0.number(name, fact)
+        if !self.may_have("number", name, fact) {
+            return None;
+        }
+        self.host.number(name, fact)
     }
 
     pub(crate) fn flag(&self, name: &str, fact: &str) -> Option<bool> {
-        self.0.flag(name, fact)
+        if !self.may_have("flag", name, fact) {
+            return None;
+        }
+        self.host.flag(name, fact)
     }
 
     pub(crate) fn value(&self, name: &str, fact: &str) -> Option<Expression> {
-        self.0.value(name, fact).map(from_wire)
+        if !self.may_have("value", name, fact) {
+            return None;
+        }
+        self.host.value(name, fact).map(from_wire)
     }
 
     pub(crate) fn values(&self, name: &str, fact: &str) -> Vec<Expression> {
-        list_from_wire(self.0.values(name, fact))
+        if !self.may_have("values", name, fact) {
+            return Vec::new();
+        }
+        list_from_wire(self.host.values(name, fact))
     }
 
     pub(crate) fn keys(&self, name: &str, fact: &str) -> Vec<String> {
-        self.0.keys(name, fact)
+        if !self.may_have("keys", name, fact) {
+            return Vec::new();
+        }
+        self.host.keys(name, fact)
     }
 
     pub(crate) fn entry(&self, name: &str, fact: &str, key: &str) -> Option<Expression> {
-        self.0.entry(name, fact, key).map(from_wire)
+        if !self.may_have("entry", name, fact) {
+            return None;
+        }
+        self.host.entry(name, fact, key).map(from_wire)
     }
 
     pub(crate) fn entries(&self, name: &str, fact: &str) -> Vec<(String, Expression)> {
-        entries_from_wire(self.0.entries(name, fact))
+        if !self.may_have("entries", name, fact) {
+            return Vec::new();
+        }
+        entries_from_wire(self.host.entries(name, fact))
     }
 
     pub(crate) fn endpoints(&self, name: &str) -> Vec<(String, Endpoint)> {
-        keyed(self.0.endpoints(name))
+        if !self.has(name, "endpoints") {
+            return Vec::new();
+        }
+        keyed(self.host.endpoints(name))
     }
 
     pub(crate) fn mounts(&self, name: &str) -> Vec<(String, Mount)> {
-        keyed(self.0.mounts(name))
+        if !self.has(name, "mounts") {
+            return Vec::new();
+        }
+        keyed(self.host.mounts(name))
     }
 
     pub(crate) fn files(&self, name: &str) -> Vec<(String, File)> {
-        keyed(self.0.files(name))
+        if !self.has(name, "files") {
+            return Vec::new();
+        }
+        keyed(self.host.files(name))
     }
 
     pub(crate) fn waits(&self, name: &str) -> Vec<(String, Wait)> {
-        keyed(self.0.waits(name))
+        if !self.has(name, "waits") {
+            return Vec::new();
+        }
+        keyed(self.host.waits(name))
     }
 
     pub(crate) fn probe(&self, name: &str) -> Option<Probe> {
-        self.0.probe(name).map(Into::into)
+        if !self.has(name, "health") {
+            return None;
+        }
+        self.host.probe(name).map(Into::into)
     }
 
     pub(crate) fn prepares(&self, name: &str) -> Vec<(String, Prepare)> {
-        keyed(self.0.prepares(name))
+        if !self.has(name, "prepare") {
+            return Vec::new();
+        }
+        keyed(self.host.prepares(name))
     }
 
     pub(crate) fn parameter(&self, name: &str) -> Option<Parameter> {
-        self.0.parameter(name).map(Into::into)
+        if !self.has(name, "parameter") {
+            return None;
+        }
+        self.host.parameter(name).map(Into::into)
     }
 
-    pub(crate) fn resolve(&self, name: &str, value: &Expression) -> Expression {
-        from_wire(self.0.resolve(name, &expression(value.clone())))
+    pub(crate) fn resolve(&self, name: &str, value: Expression) -> Expression {
+        from_wire(self.host.resolve(name, &expression(value)))
     }
 
     pub(crate) fn is_secret(&self, value: &Expression) -> bool {
-        self.0.is_secret(&expression(value.clone()))
+        self.host.is_secret(&expression(value.clone()))
     }
 }

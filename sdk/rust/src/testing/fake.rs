@@ -393,8 +393,8 @@ impl FakeModel {
     }
 
     /// Who reads it makes no difference here.
-    pub(crate) fn resolve(&self, _name: &str, value: &Expression) -> Expression {
-        self.resolved(value)
+    pub(crate) fn resolve(&self, _name: &str, value: Expression) -> Expression {
+        self.resolved(&value)
     }
 
     pub(crate) fn is_secret(&self, value: &Expression) -> bool {
