@@ -15,29 +15,13 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 
+pub use self::state::FakeContainer;
 use self::state::{FakeNetwork, State};
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
-    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
-    Progress, RunRequest,
+    ExecOutcome, FileRequest, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink,
+    OutputStream, Progress, RunRequest,
 };
-
-/// A container of the fake.
-#[derive(Debug, Clone)]
-pub struct FakeContainer {
-    /// Id.
-    pub id: String,
-    /// What was asked for.
-    pub request: ContainerRequest,
-    /// `created`, `running` or `exited`.
-    pub state: &'static str,
-    /// Exit code, once it ended.
-    pub exit_code: Option<i32>,
-    /// What it said.
-    pub output: Vec<(OutputStream, Bytes)>,
-    /// What its own check found and said.
-    pub health: Option<(String, String)>,
-}
 
 /// The engine.
 #[derive(Debug, Clone)]
@@ -483,6 +467,18 @@ impl ContainerEngine for FakeEngine {
             }
         })
         .boxed()
+    }
+
+    fn copy<'a>(
+        &'a self,
+        id: &'a str,
+        files: &'a [FileRequest],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("copy", id, move |state| {
+            let container = state.container(id)?;
+            container.request.files.extend_from_slice(files);
+            Ok(())
+        })
     }
 
     fn exec<'a>(

@@ -2,8 +2,28 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::FakeContainer;
-use crate::runtime::{BuildRequest, EngineError, EngineEvent, NetworkInfo, RunRequest};
+use bytes::Bytes;
+
+use crate::runtime::{
+    BuildRequest, ContainerRequest, EngineError, EngineEvent, NetworkInfo, OutputStream, RunRequest,
+};
+
+/// A container of the fake.
+#[derive(Debug, Clone)]
+pub struct FakeContainer {
+    /// Id.
+    pub id: String,
+    /// What was asked for.
+    pub request: ContainerRequest,
+    /// `created`, `running` or `exited`.
+    pub state: &'static str,
+    /// Exit code, once it ended.
+    pub exit_code: Option<i32>,
+    /// What it said.
+    pub output: Vec<(OutputStream, Bytes)>,
+    /// What its own check found and said.
+    pub health: Option<(String, String)>,
+}
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct FakeNetwork {
