@@ -44,6 +44,8 @@ mod values;
 mod verbs;
 #[path = "blackbox/waits.rs"]
 mod waits;
+#[path = "blackbox/watched.rs"]
+mod watched;
 
 /// The program of `tests/src/bin/odd.rs`.
 const ODD: &str = env!("CARGO_BIN_EXE_odd");

@@ -15,6 +15,11 @@ pub const FIRST_ANNOTATION: &str = "aspire-host.dev/first";
 pub const RESTARTS_ANNOTATION: &str = "aspire-host.dev/restarts";
 /// Annotation of a workload that was started again: how often since it last ran for a while.
 pub const ATTEMPT_ANNOTATION: &str = "aspire-host.dev/attempt";
+/// Annotation: the resources that live in a workload, by name, with commas.
+pub const CHILDREN_ANNOTATION: &str = "aspire-host.dev/children";
+/// Annotation: what a workload is made of was built already, ahead of its start, which needs no
+/// build any more.
+pub const BUILT_ANNOTATION: &str = "aspire-host.dev/built";
 /// Annotation: the services that a workload serves, as DCP has it: a JSON list of `{serviceName,
 /// address, port}`.
 pub const SERVICE_PRODUCER_ANNOTATION: &str = "service-producer";
@@ -94,6 +99,18 @@ impl ObjectMeta {
     /// How often a workload was started again since it last ran for a while.
     pub fn attempt(&self) -> u32 {
         self.number(ATTEMPT_ANNOTATION)
+    }
+
+    /// The resources that live in a workload.
+    pub fn children(&self) -> impl Iterator<Item = &str> {
+        let text = self.annotations.get(CHILDREN_ANNOTATION);
+        let names = text.into_iter().flat_map(|text| text.split(','));
+        names.filter(|name| !name.is_empty())
+    }
+
+    /// What it is made of was built ahead of its start.
+    pub fn is_built(&self) -> bool {
+        self.annotations.contains_key(BUILT_ANNOTATION)
     }
 
     fn number(&self, annotation: &str) -> u32 {

@@ -143,6 +143,9 @@ pub(crate) struct RunFlags {
     /// Stop everything when a resource fails
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Files that resources say they `watch` are not watched
+    #[arg(long)]
+    pub(crate) no_watch: bool,
 }
 
 /// What to do.

@@ -196,6 +196,18 @@ impl Instance {
     }
 }
 
+/// By which file clients would find the control plane of an app in a folder, whether it runs or not.
+pub(crate) fn kubeconfig_of(folder: &Path, wanted: Option<&str>) -> PathBuf {
+    let state = folder.join(STATE);
+    match wanted {
+        Some(name) => state
+            .join("instances")
+            .join(name.to_ascii_lowercase())
+            .join("kubeconfig"),
+        None => state.join("kubeconfig"),
+    }
+}
+
 /// Below the private folder; where the host is root, programs may run as other users, and those
 /// have to be able to pass through to it.
 fn native_folder(data: &Path, name: &str) -> PathBuf {

@@ -2,7 +2,8 @@
 //!
 //! [`choose`] the runtime and lower, find [`values`](inputs) of parameters, [`preflight`], then a
 //! [`session`] of the control plane shown through [`view`] and [`screen`]. [`live`] follows the app
-//! file meanwhile. Only `session`, `apply`, `live` and `choose` know the control plane's crate.
+//! file meanwhile, [`watching`] the files of resources. Only `session`, `apply`, `live`, `watching`
+//! and `choose` know the control plane's crate.
 
 mod apply;
 pub(crate) mod choose;
@@ -14,3 +15,4 @@ pub(crate) mod session;
 pub(crate) mod signals;
 pub(crate) mod table;
 pub(crate) mod view;
+mod watching;

@@ -4,6 +4,8 @@
 //! kubeconfig says where it listens. Everything that is then decided about its objects is pure:
 //! [`workloads`], [`why`], [`judge`], [`diff`], [`shown`]. Doesn't know how anything is started.
 
+pub(crate) mod again;
+mod beginning;
 pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod judge;
@@ -24,11 +26,15 @@ use crate::app;
 use crate::error::Problem;
 use crate::host::Host;
 use crate::instance::{self, Instance, Owner};
+use beginning::Traces;
 use plane::{Plane, PlaneError};
 use workloads::Workloads;
 
 /// For a connection to this very machine.
 const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long a run that has begun may take until it can be spoken to.
+const STARTING: Duration = Duration::from_secs(10);
 
 /// An app that runs.
 pub(crate) struct Running {
@@ -74,16 +80,70 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     done
 }
 
-/// The running app of the options.
+/// The running app of the options. One that has just begun is waited for.
 ///
 /// # Errors
 /// It doesn't run: exit code 1.
 pub(crate) async fn find(host: &Host) -> Result<Running> {
-    connect(locate(host)?).await
+    search(host, None).await
+}
+
+/// The same; one that nobody has started yet is waited for, too, so long.
+///
+/// # Errors
+/// It doesn't run by then: exit code 1.
+pub(crate) async fn find_within(host: &Host, patience: Option<Duration>) -> Result<Running> {
+    let end = tokio::time::Instant::now() + patience.unwrap_or(STARTING);
+    search(host, Some(end)).await
+}
+
+async fn search(host: &Host, end: Option<tokio::time::Instant>) -> Result<Running> {
+    let mut traces = Traces::new();
+    let mut begun = None;
+    loop {
+        // Before the look, so that nothing is missed.
+        traces.watch(&folders(host)?);
+        let (error, end) = match locate(host)? {
+            Place::Here(owner) => match connect(owner).await {
+                Ok(running) => return Ok(running),
+                Err(error) => {
+                    let started = tokio::time::Instant::now() + STARTING;
+                    (error, end.unwrap_or(*begun.get_or_insert(started)))
+                }
+            },
+            Place::Nowhere(problem) => match end {
+                Some(end) => (problem.into(), end),
+                None => bail!(problem),
+            },
+        };
+        if !traces.next(end).await {
+            return Err(error);
+        }
+    }
+}
+
+/// The folders in which a run leaves its traces.
+fn folders(host: &Host) -> Result<Vec<PathBuf>> {
+    let Some(file) = app::find(host)? else {
+        return Ok(Vec::new());
+    };
+    let Ok(folder) = std::fs::canonicalize(file.parent().unwrap_or(Path::new("."))) else {
+        return Ok(Vec::new());
+    };
+    let kubeconfig = instance::kubeconfig_of(&folder, host.options.instance.as_deref());
+    Ok(beginning::leading(&folder, &kubeconfig))
+}
+
+/// Where an app is.
+enum Place {
+    /// This process runs it.
+    Here(Owner),
+    /// Nobody does.
+    Nowhere(Problem),
 }
 
 /// What runs here.
-fn locate(host: &Host) -> Result<Owner> {
+fn locate(host: &Host) -> Result<Place> {
     let wanted = host.options.instance.as_deref();
     if app::find(host)?.is_none() && host.options.plugins.is_empty() {
         // A plugin that was run alone leaves no app file, but its folder is known.
@@ -98,14 +158,14 @@ fn locate(host: &Host) -> Result<Owner> {
                     .help("name the app: --app FILE; `aspire-host ps --all` lists what runs")
             );
         };
-        return Ok(owner);
+        return Ok(Place::Here(owner));
     }
     let (folder, name) = target(host)?;
     let instance = Instance::find(&folder, &name, wanted)?;
-    match instance.and_then(|found| found.owner()) {
-        Some(owner) => Ok(owner),
-        None => bail!(not_running(&name, &folder, wanted)),
-    }
+    Ok(match instance.and_then(|found| found.owner()) {
+        Some(owner) => Place::Here(owner),
+        None => Place::Nowhere(not_running(&name, &folder, wanted)),
+    })
 }
 
 fn not_running(name: &str, folder: &Path, wanted: Option<&str>) -> Problem {

@@ -5,6 +5,7 @@
 
 mod read;
 mod storage;
+mod watch;
 mod ways;
 mod workload;
 
@@ -57,10 +58,7 @@ pub struct ReservedKey {
 }
 
 /// A plain key of a resource that an issue later than this version will serve: known, and refused.
-pub const LATER: [(&str, &str); 2] = [
-    ("watch", "live editing of a resource's sources"),
-    ("run", "variants of run mode"),
-];
+pub const LATER: [(&str, &str); 1] = [("run", "variants of run mode")];
 
 fn string() -> Json {
     json!({ "type": "string" })
@@ -293,6 +291,20 @@ pub const KEYS: &[ReservedKey] = &[
         on: On::Workloads,
         schema: || json!({ "enum": ["auto", "manual"] }),
         read: |reader, node| reader.choice(Field::Start, node, &["auto", "manual"]),
+    },
+    ReservedKey {
+        name: "watch",
+        documentation: "Files that are watched while it runs, and what follows when they change: `{ paths, ignore, do, target }` with `do` one of `restart`, `rebuild`, `sync`.",
+        on: On::Workloads,
+        schema: || {
+            json!({ "type": "object", "additionalProperties": false, "properties": {
+            "paths": { "type": "array", "items": { "type": "string" }, "description": "Files, folders and patterns, relative to aspire.toml; by default the build context of a container and the `cwd` of an executable." },
+            "ignore": { "type": "array", "items": { "type": "string" }, "description": "Patterns as in .gitignore, relative to aspire.toml." },
+            "do": { "enum": ["restart", "rebuild", "sync"], "description": "By default `rebuild` where there is a `build`, else `restart`." },
+            "target": { "type": "string", "description": "With `sync`: the folder of the container that changed files are copied to." },
+        } })
+        },
+        read: watch::read,
     },
     ReservedKey {
         name: "publish",

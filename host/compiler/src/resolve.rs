@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use aspire_model::annotation::{Endpoint, ProbeAction, Protocol};
+use aspire_model::annotation::{Endpoint, ProbeAction, Protocol, Watch, WatchAction};
 use aspire_model::diagnostic::{Blame, Diagnostic, Diagnostics};
 use aspire_model::evaluate::{self, EvaluateError, Sink};
 use aspire_model::expression::{EndpointProperty, Expression, Op};
 use aspire_model::fact::Fact;
-use aspire_model::{AppModel, FactKey, FactValue, Field, Form, Resource, Severity, graph};
+use aspire_model::{AppModel, FactKey, FactValue, Field, Form, Resource, Severity, Shape, graph};
 
 use crate::pipeline::Context;
 
@@ -139,6 +139,7 @@ fn check_resource(model: &AppModel, resource: &Resource, found: &mut Diagnostics
                 };
                 check_probe(resource, key, fact, endpoint, found);
             }
+            (FactValue::Watch(watch), _) => check_watch(resource, fact, watch, found),
             (FactValue::Endpoint(_), _)
                 if evaluate::find_property(resource, &key.key).is_some() =>
             {
@@ -157,6 +158,37 @@ fn check_resource(model: &AppModel, resource: &Resource, found: &mut Diagnostics
             }
             _ => {}
         }
+    }
+}
+
+/// What follows has to be possible: on a process nothing can be copied into, and only what has a
+/// build can be built.
+fn check_watch(resource: &Resource, fact: &Fact, watch: &Watch, found: &mut Diagnostics) {
+    let name = &resource.name;
+    let is_container = resource.shape == Shape::Container;
+    let build = if is_container {
+        Field::Build
+    } else {
+        Field::BuildCommand
+    };
+    let has_build = resource.fact(build, resource.main_form()).is_some();
+    let mut wrong = |message: String, help: &str| {
+        found.push(finding(resource, fact, "wrong-value", message).help(help));
+    };
+    match watch.action {
+        Some(WatchAction::Sync) if !is_container => wrong(
+            format!("`{name}` is a process: there is no container to copy files into"),
+            "write do = \"restart\"",
+        ),
+        Some(WatchAction::Rebuild) if !has_build => wrong(
+            format!("`{name}` has no `build` that could be made again"),
+            "write do = \"restart\", or say how it is built",
+        ),
+        _ if is_container && !has_build && watch.paths.is_empty() => wrong(
+            format!("`{name}` has no folder of its own to watch"),
+            "write paths = [\"…\"]",
+        ),
+        _ => {}
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod image;
 mod values;
+mod watch;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use aspire_api::network::{ContainerNetwork, ContainerNetworkSpec};
 use aspire_api::object::{Kind, Object, ObjectKey};
 use aspire_api::service::{AddressAllocationMode, Service, ServiceSpec};
 use aspire_api::volume::{ContainerVolume, ContainerVolumeSpec};
-use aspire_model::annotation::{Endpoint, MountKind, Protocol};
+use aspire_model::annotation::{Endpoint, MountKind, Protocol, WatchAction};
 use aspire_model::diagnostic::{Diagnostic, Diagnostics};
 use aspire_model::provenance::Span;
 use aspire_model::{AppModel, Field, Form, Resource, ResourceName};
@@ -54,6 +55,33 @@ pub struct RunPlan {
     pub parameters: Vec<String>,
     /// The workloads of every resource that runs, in order of name; a child has its parent's.
     pub workloads: BTreeMap<String, Vec<ObjectKey>>,
+    /// What is watched while they run. A client's work, and so no part of any object.
+    pub watches: Vec<Watched>,
+}
+
+/// What is watched for the sake of a resource, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The resource.
+    pub resource: String,
+    /// Its workloads.
+    pub workloads: Vec<ObjectKey>,
+    /// What follows.
+    pub action: WatchAction,
+    /// Absolute paths, which may hold patterns.
+    pub paths: Vec<PathBuf>,
+    /// Patterns of what is no reason, as in `.gitignore`.
+    pub ignore: Vec<String>,
+    /// What `ignore` is relative to, absolute.
+    pub folder: PathBuf,
+    /// The folder that an image is built from, absolute; its `.dockerignore` counts.
+    pub context: Option<PathBuf>,
+    /// A command of this machine builds it.
+    pub builds_here: bool,
+    /// The program, absolute, where such a command builds it; it changes with every build.
+    pub program: Option<PathBuf>,
+    /// Where files are copied to in the container, for [`WatchAction::Sync`].
+    pub target: String,
 }
 
 /// State of one lowering.
@@ -123,6 +151,10 @@ pub fn lower(model: &AppModel, input: &RunInput<'_>) -> (RunPlan, Diagnostics) {
             plan.workloads.insert(resource.name.to_string(), keys);
         }
     }
+    plan.watches = workloads
+        .iter()
+        .filter_map(|resource| lowering.watched(resource))
+        .collect();
     plan.objects = shared;
     plan.objects.append(&mut objects);
     plan.parameters = lowering.parameters.into_iter().collect();

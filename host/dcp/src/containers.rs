@@ -7,7 +7,7 @@ mod book;
 mod end;
 mod events;
 mod files;
-mod image;
+pub(crate) mod image;
 pub(crate) mod launch;
 mod lifecycle;
 mod output;

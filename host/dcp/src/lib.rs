@@ -24,6 +24,8 @@
 //!   anything is under way ([`ControlPlane::wait_idle`]), how it ended ([`ControlPlane::ended`]).
 //! - [`Client`]: create, get, list, update, delete and watch objects of `aspire_api`. What
 //!   happens to an object is in its status and nowhere else.
+//! - [`ControlPlane::build`], [`ControlPlane::copy_into`]: what is done for a workload while it goes
+//!   on.
 //! - [`logs::Logs`]: output by object: `tail`, `follow`, `follow_all`.
 //! - [`Config`]: folders, engine, [`SecretSource`], what to redact.
 //! - [`watchdog`]: what cleans up at once should this program be killed; needs a word in `main`.
@@ -38,6 +40,7 @@
 //! that knows an operating system. `records`, `harvest` and `watchdog` see to it that nothing stays
 //! behind.
 
+mod ahead;
 mod client;
 mod clock;
 mod config;
@@ -47,6 +50,7 @@ mod controllers;
 mod engine;
 mod harvest;
 pub mod identity;
+pub mod ignore;
 pub mod logs;
 pub mod machinery;
 mod os;
@@ -72,6 +76,7 @@ pub mod testing {
     pub use crate::runtime::fake::{FakeContainer, FakeEngine};
 }
 
+pub use ahead::BuildFailure;
 pub use client::Client;
 pub use clock::Timestamp;
 pub use config::Config;

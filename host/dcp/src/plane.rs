@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aspire_api::ObjectKey;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
+use crate::ahead::{self, BuildFailure};
 use crate::client::Client;
 use crate::config::Config;
 use crate::containers::ContainerBook;
@@ -205,6 +207,28 @@ impl ControlPlane {
     /// Workloads that failed so far; a receiver that also tells when there are more.
     pub fn failures(&self) -> watch::Receiver<Vec<Failure>> {
         self.failures.clone()
+    }
+
+    /// Builds what a workload is made of, while it goes on. Whoever then makes an object of the same
+    /// spec with the annotation [`aspire_api::meta::BUILT_ANNOTATION`] needs no other build.
+    ///
+    /// # Errors
+    /// The build failed; what was there before is there still.
+    pub async fn build(&self, key: &ObjectKey) -> Result<(), BuildFailure> {
+        ahead::build(&self.context, key).await
+    }
+
+    /// Copies files into the container of an object: absolute path here, absolute path there. One
+    /// that is not here any more is removed there.
+    ///
+    /// # Errors
+    /// There is no container, a file can't be read, or the engine refuses; in words.
+    pub async fn copy_into(
+        &self,
+        key: &ObjectKey,
+        files: Vec<(PathBuf, String)>,
+    ) -> Result<(), String> {
+        ahead::copy(&self.context, key, files).await
     }
 
     /// Waits until nothing is under way: everything runs, ended, failed, or waits for others.

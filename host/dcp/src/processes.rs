@@ -7,6 +7,7 @@
 pub(crate) mod environment;
 mod files;
 pub(crate) mod launch;
+pub(crate) mod place;
 pub(crate) mod run;
 pub(crate) mod spawner;
 pub(crate) mod tree;

@@ -391,6 +391,12 @@ pub trait ContainerEngine: Send + Sync {
     /// Its output from the first byte, to its end.
     fn logs<'a>(&'a self, id: &'a str)
     -> BoxStream<'a, Result<(OutputStream, Bytes), EngineError>>;
+    /// Writes files into it while it runs, with whatever folders are missing.
+    fn copy<'a>(
+        &'a self,
+        id: &'a str,
+        files: &'a [FileRequest],
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
     /// Runs a command in it.
     fn exec<'a>(
         &'a self,

@@ -11,6 +11,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use aspire_dcp::runtime::docker::Attendant;
 use aspire_dcp::runtime::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, FileKind, FileRequest,
     MountRequest, NetworkRequest, OutputStream, PortRequest,
@@ -220,6 +221,69 @@ async fn a_stop_waits_for_the_grace_and_no_longer() {
     bench.engine.remove(&polite).await.unwrap();
     let gone = bench.engine.stop(&polite, SOON).await.unwrap_err();
     assert!(matches!(gone, EngineError::NotFound(_)), "{gone:?}");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn somebody_is_at_a_command() {
+    let Some(bench) = Bench::open("attend").await else {
+        return;
+    };
+    let id = bench.run(&bench.shell("host", "sleep 60")).await;
+    let said = std::sync::Mutex::new((Vec::new(), Vec::new()));
+    let output = |stream: OutputStream, bytes: &[u8]| {
+        let mut said = said.lock().unwrap();
+        match stream {
+            OutputStream::Stderr => said.1.extend_from_slice(bytes),
+            _ => said.0.extend_from_slice(bytes),
+        }
+    };
+    let attend =
+        async |script: &str, terminal, end: &tokio::sync::watch::Sender<bool>, input: &[&str]| {
+            let (send, typed) = tokio::sync::mpsc::channel(8);
+            for text in input {
+                send.send(text.as_bytes().to_vec()).await.unwrap();
+            }
+            drop(send);
+            let command = ["sh", "-c", script].map(str::to_owned);
+            let attendant = Attendant {
+                input: typed,
+                output: &output,
+                terminal,
+                end: end.subscribe(),
+            };
+            let code = bench.engine.attend(&id, &command, attendant).await;
+            (code, std::mem::take(&mut *said.lock().unwrap()))
+        };
+    let end = tokio::sync::watch::Sender::new(false);
+    let (code, (out, err)) = attend(
+        "cat; echo err >&2; exit 7",
+        None,
+        &end,
+        &["hi\n", "there\n"],
+    )
+    .await;
+    assert_eq!(
+        (code, &*out, &*err),
+        (Ok(7), &b"hi\nthere\n"[..], &b"err\n"[..])
+    );
+    // One that does not read ends all the same.
+    let (code, _) = attend("exit 0", None, &end, &["nobody reads this\n"]).await;
+    assert_eq!(code, Ok(0));
+    let (_sizes, size) = tokio::sync::watch::channel((77, 33));
+    let script = "while [ \"$(stty size)\" != '33 77' ]; do sleep 0.02; done; tty; read line; echo got $line";
+    let (code, (out, _)) = attend(script, Some(size), &end, &["typed\n"]).await;
+    let out = String::from_utf8_lossy(&out).into_owned();
+    assert_eq!(code, Ok(0), "{out}");
+    assert!(
+        out.contains("/dev/pts/") && out.contains("got typed"),
+        "{out}"
+    );
+    if bench.engine.info().await.unwrap().dials_containers {
+        end.send_replace(true);
+        let (code, _) = attend("exec sleep 50", None, &end, &[]).await;
+        assert_eq!(code, Ok(143));
+    }
     bench.close().await;
 }
 

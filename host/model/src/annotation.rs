@@ -259,6 +259,43 @@ pub struct Limits {
     pub memory: Option<u64>,
 }
 
+/// Which files are watched while a workload runs, and what follows when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Watch {
+    /// Files, folders and patterns, as written in `aspire.toml`; empty: the workload's own folder.
+    pub paths: Vec<String>,
+    /// Patterns of what is no reason, as written.
+    pub ignore: Vec<String>,
+    /// What follows; none: building anew where there is a build, else a restart.
+    #[serde(rename = "do")]
+    pub action: Option<WatchAction>,
+    /// The folder of the container that files are copied to; empty: none.
+    pub target: String,
+}
+
+/// What follows when watched files change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatchAction {
+    /// It is stopped and started again, without a build.
+    Restart,
+    /// It is built; when that succeeds, it is stopped and started again.
+    Rebuild,
+    /// The files are copied into the container, which goes on.
+    Sync,
+}
+
+impl WatchAction {
+    /// `restart`, `rebuild` or `sync`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Rebuild => "rebuild",
+            Self::Sync => "sync",
+        }
+    }
+}
+
 /// What a reference injects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {

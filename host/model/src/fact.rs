@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::annotation::{
-    Build, Endpoint, File, Limits, Mount, Parameter, Prepare, Probe, Reference, Wait,
+    Build, Endpoint, File, Limits, Mount, Parameter, Prepare, Probe, Reference, Wait, Watch,
 };
 use crate::expression::Expression;
 use crate::provenance::Author;
@@ -71,6 +71,8 @@ pub enum ValueType {
     Limits,
     /// [`Reference`].
     Reference,
+    /// [`Watch`].
+    Watch,
     /// A list of plain texts.
     Texts,
     /// An open payload.
@@ -178,6 +180,8 @@ fields! {
     Restart "restart" Text false Any;
     /// `auto` or `manual`.
     Start "start" Text false Any;
+    /// Which files are watched while it runs, and what follows.
+    Watch "watch" Watch false Any;
     /// `yes`, `no` or `connection-string`.
     Publish "publish" Text false Any;
     /// The image that an executable is published as.
@@ -292,6 +296,7 @@ pub enum FactValue {
     Build(Build),
     Limits(Limits),
     Reference(Reference),
+    Watch(Watch),
     Texts(Vec<String>),
     Json(Json),
 }
@@ -315,6 +320,7 @@ impl FactValue {
             Self::Build(_) => ValueType::Build,
             Self::Limits(_) => ValueType::Limits,
             Self::Reference(_) => ValueType::Reference,
+            Self::Watch(_) => ValueType::Watch,
             Self::Texts(_) => ValueType::Texts,
             Self::Json(_) => ValueType::Json,
         }
@@ -346,6 +352,7 @@ impl FactValue {
             | Self::Wait(_)
             | Self::Limits(_)
             | Self::Reference(_)
+            | Self::Watch(_)
             | Self::Texts(_)
             | Self::Json(_) => Vec::new(),
         }

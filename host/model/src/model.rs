@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::annotation::{
-    Build, Endpoint, File, Limits, Mount, Parameter, Prepare, Probe, Reference, Wait,
+    Build, Endpoint, File, Limits, Mount, Parameter, Prepare, Probe, Reference, Wait, Watch,
 };
 use crate::expression::Expression;
 use crate::fact::{Fact, FactKey, FactValue, Field, Form};
@@ -315,6 +315,14 @@ impl Resource {
     pub fn limits(&self, form: Form) -> Option<&Limits> {
         match &self.fact(Field::Limits, form)?.value {
             FactValue::Limits(limits) => Some(limits),
+            _ => None,
+        }
+    }
+
+    /// Which files are watched.
+    pub fn watch(&self) -> Option<&Watch> {
+        match &self.fact(Field::Watch, self.main_form())?.value {
+            FactValue::Watch(watch) => Some(watch),
             _ => None,
         }
     }

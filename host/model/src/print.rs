@@ -150,6 +150,26 @@ pub fn value(value: &FactValue) -> String {
             }
             text
         }
+        FactValue::Watch(watch) => {
+            let list = |texts: &[String]| {
+                let items: Vec<String> = texts.iter().map(|text| quote(text)).collect();
+                format!("[{}]", items.join(", "))
+            };
+            let mut words = Vec::new();
+            words.extend(watch.action.map(|action| action.as_str().to_owned()));
+            if watch.paths.is_empty() {
+                words.push("own folder".to_owned());
+            } else {
+                words.push(format!("paths {}", list(&watch.paths)));
+            }
+            if !watch.ignore.is_empty() {
+                words.push(format!("ignore {}", list(&watch.ignore)));
+            }
+            if !watch.target.is_empty() {
+                words.push(format!("target {}", watch.target));
+            }
+            words.join(" ")
+        }
         other => serde_json::to_string(other).unwrap_or_default(),
     }
 }

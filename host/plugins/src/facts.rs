@@ -151,6 +151,7 @@ impl Name {
             (None, ValueType::Build) => "a build",
             (None, ValueType::Limits) => "a set of limits",
             (None, ValueType::Reference) => "a reference",
+            (None, ValueType::Watch) => "a watch",
             (None, ValueType::Json) => "an open payload",
         };
         if self.field.is_map() {
@@ -169,6 +170,7 @@ impl Name {
             (None, ValueType::Reference) => {
                 "keys; what a reference means is the user's to say".into()
             }
+            (None, ValueType::Watch) => "nothing; what is watched is the user's to say".into(),
             _ => self
                 .description()
                 .replacen("a map, each entry ", "an entry that is ", 1),

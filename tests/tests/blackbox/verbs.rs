@@ -1,7 +1,7 @@
 //! Verbs: a running app is looked at, waited for and steered from another process.
 
 use aspire_host_tests::wait::{LONG, SOON, until};
-use aspire_host_tests::{Project, Session, http, needs_engine};
+use aspire_host_tests::{Project, Session, http, needs_engine, needs_program};
 
 use crate::ODD;
 
@@ -46,7 +46,8 @@ fn what_does_not_run_is_said_at_once() {
     for verb in [
         &["ps"][..],
         &["logs"],
-        &["wait"],
+        &["wait", "--timeout", "1ms"],
+        &["wait", "--for", "stopped"],
         &["stop"],
         &["why", "web"],
         &["exec", "web", "--", "true"],
@@ -70,6 +71,32 @@ fn what_does_not_run_is_said_at_once() {
         .host(&["ps", "--all"])
         .expect(0)
         .says(&["no app of yours runs"]);
+}
+
+#[test]
+fn what_is_about_to_begin_is_waited_for() {
+    let project = shop("verbs-begins");
+    // Nobody has started it yet.
+    let waiter = Session::start(project.command(&["wait", "--timeout", "100s"]));
+    let session = project.run(&["--runtime", "native"]);
+    // It has begun, as its lock says, and cannot be spoken to yet.
+    let instances = project.home().join("data/aspire-host/instances");
+    until(LONG, "the lock of the instance", || {
+        let folders = std::fs::read_dir(&instances).ok()?;
+        let mut locks = folders.flatten().map(|folder| folder.path().join("lock"));
+        locks
+            .any(|lock| std::fs::read_to_string(lock).is_ok_and(|text| text.contains("pid ")))
+            .then_some(())
+    });
+    project.host(&["ps"]).expect(0).says(&["web", "db"]);
+    waiter.finish().expect(0).says(&["web: healthy"]);
+    // `stop` needs no pause after the start either.
+    session.stop().expect(130);
+    let session = project.run(&["--runtime", "native"]);
+    project.host(&["wait", "db"]).expect(0);
+    project.host(&["stop"]).expect(0).says(&["shop: stopped"]);
+    session.finish().expect(0);
+    project.assert_nothing_left();
 }
 
 #[test]
@@ -306,6 +333,69 @@ fn what_starts_again_by_itself_stays_one_resource() {
     project.assert_nothing_left();
 }
 
+/// What a command says to an input.
+fn with_input(project: &Project, args: &[&str], input: &[u8]) -> Vec<u8> {
+    let file = project.path("input");
+    std::fs::write(&file, input).expect("a file for the input");
+    let done = project
+        .command(args)
+        .stdin(std::fs::File::open(&file).expect("it is there"))
+        .output()
+        .expect("it can be started");
+    assert!(done.status.success(), "{done:?}");
+    done.stdout
+}
+
+#[test]
+fn a_command_beside_a_process_reads_our_input() {
+    let project = shop("verbs-input");
+    let session = run(&project);
+    project.host(&["wait", "web"]).expect(0);
+    let said = with_input(&project, &["exec", "web", "--", "cat"], b"hi\n\xff");
+    assert_eq!(said, b"hi\n\xff");
+    session.stop().expect(130);
+}
+
+#[test]
+fn a_command_in_a_container_has_our_terminal() {
+    let engine = needs_engine!();
+    needs_program!("script", "part of bsdutils");
+    let project = Project::new("verbs-tty")
+        .on(engine)
+        .app("name = 'inside'\n[plugins]\nredis = 'redis'\n[resources.cache]\nkind = 'redis'\n");
+    let session = project.run(&["--runtime", "docker"]);
+    session.says("ready in");
+    let inner = project.command(&[
+        "exec",
+        "-t",
+        "cache",
+        "--",
+        "sh",
+        "-c",
+        "tty; stty size; exit 7",
+    ]);
+    let words: Vec<String> = std::iter::once(inner.get_program())
+        .chain(inner.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let mut outer = project.command(&[]);
+    let variables: Vec<_> = outer
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
+    let line = format!("stty rows 33 cols 77; exec {}", words.join(" "));
+    outer = std::process::Command::new("script");
+    outer
+        .current_dir(project.folder())
+        .env_clear()
+        .envs(variables)
+        .args(["-qec", &line, "/dev/null"]);
+    let done = aspire_host_tests::Outcome::of(&mut outer, LONG).expect(7);
+    done.says(&["/dev/pts/", "33 77"]);
+    session.stop().expect(130);
+    project.assert_nothing_left();
+}
+
 #[test]
 fn commands_run_in_containers() {
     let engine = needs_engine!();
@@ -322,6 +412,19 @@ fn commands_run_in_containers() {
     let done = project.host(&["exec", "cache", "--", "sh", "-c", script]);
     let done = done.expect(7);
     assert_eq!((&*done.stdout, &*done.stderr), ("out\n", "err\n"));
+    // Bytes in, bytes out, and the end of the input.
+    let count = with_input(&project, &["exec", "cache", "--", "cat"], b"hi\n\xff\0end");
+    assert_eq!(count, b"hi\n\xff\0end");
+    let big = vec![b'x'; 1 << 20];
+    let count = with_input(&project, &["exec", "cache", "--", "wc", "-c"], &big);
+    assert_eq!(String::from_utf8_lossy(&count).trim(), "1048576");
+    let missing = project.host(&["exec", "cache", "--", "no-such-program"]);
+    assert!(matches!(missing.code, Some(1 | 126 | 127)), "{missing}");
+    missing.says(&["no-such-program"]);
+    project
+        .host(&["exec", "-t", "cache", "--", "true"])
+        .expect(2)
+        .says(&["--tty needs a terminal"]);
     let masked = project.host(&["env", "cache"]).expect(0);
     masked.says(&["REDIS_PASSWORD=***"]);
     project

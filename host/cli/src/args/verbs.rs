@@ -111,12 +111,15 @@ pub(crate) struct ResourceArgs {
 /// `exec`
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "In a container, the command has no standard input. For a process, the \
-    command runs on this machine, with the process's environment and in its folder."
+    after_help = "The command reads the standard input of this one. For a process, it runs on this \
+    machine, with the process's environment and in its folder."
 )]
 pub(crate) struct ExecArgs {
     /// The resource
     pub(crate) resource: String,
+    /// In a container, too, with this terminal: for shells and whatever draws
+    #[arg(long, short)]
+    pub(crate) tty: bool,
     /// Program and arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,

@@ -1,7 +1,10 @@
 //! `exec`: a command where a resource runs.
 //!
-//! In a container it is an object of the API, whose output is followed. For a process it is a
-//! child of ours with the process's environment and folder, and our standard streams.
+//! In a container of an engine that this command reaches, too, it gets our standard streams through
+//! that engine; of another one it is an object of the API, whose output is followed. For a process it
+//! is a child of ours with the process's environment and folder, and our standard streams.
+
+mod attended;
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -28,9 +31,15 @@ pub(super) fn run(host: &Host, args: &ExecArgs) -> Result<Exit> {
         let workload = workloads.one(&args.resource)?;
         if workload.key.kind == Kind::Container {
             running_only(&workloads, workload, &running).await?;
-            return in_container(host, args, workload, &running.plane)
-                .await
-                .map(Err);
+            let exit = match attended::run(host, args, workload).await? {
+                Some(exit) => exit,
+                None if args.tty => bail!(
+                    Problem::environment("the container's engine does not answer here")
+                        .help("without --tty, the control plane runs the command")
+                ),
+                None => in_container(host, args, workload, &running.plane).await?,
+            };
+            return Ok(Err(exit));
         }
         Ok(Ok(workload.clone()))
     })?;
@@ -265,6 +274,7 @@ mod tests {
         let host = Host::new(Global::default()).unwrap();
         let args = ExecArgs {
             resource: "box".into(),
+            tty: false,
             command: vec!["echo".into(), "{{x}}".into()],
         };
         let done = in_container(&host, &args, all.one("box").unwrap(), &plane);

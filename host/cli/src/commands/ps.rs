@@ -69,6 +69,10 @@ fn table(workloads: &Workloads, shown: &[&Workload], now: time::Micros) -> Strin
             };
             let mut cells: [String; 7] = Default::default();
             cells[0] = format!("{branch} {name}");
+            if !workload.probes(name) {
+                // It is as its parent is.
+                state(workload).clone_into(&mut cells[2]);
+            }
             health.clone_into(&mut cells[3]);
             rows.push(cells);
         }
@@ -79,13 +83,16 @@ fn table(workloads: &Workloads, shown: &[&Workload], now: time::Micros) -> Strin
     columns::table(&head, &rows)
 }
 
+fn state(workload: &Workload) -> &'static str {
+    match workload.row.phase {
+        Phase::Finished if workload.row.stopped => "stopped",
+        Phase::Waiting if workload.row.manual => "not started",
+        phase => phase.word(),
+    }
+}
+
 fn row(workloads: &Workloads, workload: &Workload, now: time::Micros) -> [String; 7] {
     let row = &workload.row;
-    let state = match row.phase {
-        Phase::Finished if row.stopped => "stopped",
-        Phase::Waiting if row.manual => "not started",
-        phase => phase.word(),
-    };
     let health = match row.health {
         _ if row.phase != Phase::Running => "",
         None => "",
@@ -105,7 +112,7 @@ fn row(workloads: &Workloads, workload: &Workload, now: time::Micros) -> [String
     [
         row.name.clone(),
         row.kind.clone(),
-        state.to_owned(),
+        state(workload).to_owned(),
         health.to_owned(),
         row.restarts.to_string(),
         since.map(|since| time::ago(since, now)).unwrap_or_default(),

@@ -210,6 +210,7 @@ impl Run<'_> {
             fail_fast: self.args.flags.fail_fast,
             since: self.since,
             ports: if later { Some(&look) } else { None },
+            no_watch: self.args.flags.no_watch,
             welcome: &welcome,
         };
         let live = saves.map(|saves| {

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use aspire_api::meta::{ATTEMPT_ANNOTATION, FIRST_ANNOTATION, RESTARTS_ANNOTATION};
-use aspire_api::{Object, ObjectKey, ObjectMeta};
+use aspire_api::ObjectKey;
 use serde_json::json;
 
 use crate::args::{StartArgs, StopArgs, WaitArgs, WaitFor};
@@ -16,6 +15,7 @@ use crate::error::{Exit, Problem};
 use crate::host::Host;
 use crate::instance::Owner;
 use crate::run::view::{Phase, row_key};
+use crate::running::again::fresh;
 use crate::running::plane::{Change, Plane};
 use crate::running::workloads::Workload;
 use crate::running::{self, Running};
@@ -133,7 +133,8 @@ async fn wait_for(running: &Running, resources: &[String], wanted: WaitFor) -> R
         wanted,
         timeout: None,
     };
-    super::wait::settle(running, &args).await.map(|_| ())
+    let begun = std::time::Instant::now();
+    super::wait::settle(running, &args, begun).await.map(|_| ())
 }
 
 /// Ends an object and makes one like it.
@@ -172,34 +173,6 @@ async fn replace(plane: &Plane, key: &ObjectKey) -> Result<()> {
     Ok(())
 }
 
-/// The same, as if nothing had happened yet.
-fn fresh(mut object: Object) -> Object {
-    let name = object.metadata().first().to_owned();
-    let mut old = std::mem::take(object.metadata_mut());
-    for annotation in [FIRST_ANNOTATION, RESTARTS_ANNOTATION, ATTEMPT_ANNOTATION] {
-        old.annotations.remove(annotation);
-    }
-    *object.metadata_mut() = ObjectMeta {
-        name,
-        labels: old.labels,
-        annotations: old.annotations,
-        ..ObjectMeta::default()
-    };
-    object.set_status(None);
-    match &mut object {
-        Object::Container(container) => {
-            container.spec.start = true;
-            container.spec.stop = false;
-        }
-        Object::Executable(executable) => {
-            executable.spec.start = true;
-            executable.spec.stop = false;
-        }
-        _ => {}
-    }
-    object
-}
-
 /// Ends the app and waits until its process is gone.
 ///
 /// # Errors
@@ -220,26 +193,9 @@ pub(crate) async fn gone(owner: &Owner) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::running::workloads::samples;
+    use aspire_api::Object;
 
-    #[test]
-    fn a_fresh_object_keeps_what_was_asked_for_and_nothing_else() {
-        let object = samples::process("api", |e| {
-            e.metadata.uid = "1".into();
-            e.metadata.resource_version = "7".into();
-            e.metadata.finalizers = vec!["ours".into()];
-            e.metadata.name = "api-r3".into();
-            let annotations = &mut e.metadata.annotations;
-            annotations.insert(FIRST_ANNOTATION.into(), "api".into());
-            annotations.insert(RESTARTS_ANNOTATION.into(), "3".into());
-            e.spec.args = vec!["--fast".into()];
-            e.spec.start = false;
-            e.spec.stop = true;
-            e.status.exit_code = Some(1);
-        });
-        let expected = samples::process("api", |e| e.spec.args = vec!["--fast".into()]);
-        assert_eq!(fresh(object), expected);
-    }
+    use crate::running::workloads::samples;
 
     #[tokio::test]
     async fn what_is_replaced_is_another_object_of_the_same_name() {

@@ -19,7 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Starts the app, waits, runs the command, stops the app.
 pub(super) fn run(host: &Host, args: &TestArgs) -> Result<Exit> {
     running::block_on(async {
-        let background = Background::start(host, &[], &args.flags).await?;
+        let mut flags = args.flags.clone();
+        // What is tested stays as it is.
+        flags.no_watch = true;
+        let background = Background::start(host, &[], &flags).await?;
         let done = tokio::select! {
             done = tested(host, args, &background) => done,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),

@@ -1,7 +1,7 @@
 //! `wait`: until resources of the running app are what somebody needs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use aspire_api::ObjectKey;
@@ -29,8 +29,14 @@ pub(crate) enum Waited {
 
 /// Waits.
 pub(super) fn run(host: &Host, args: &WaitArgs) -> Result<Exit> {
-    running::with(host, async |running| {
-        let Some(workloads) = settle(&running, args).await? else {
+    running::block_on(async {
+        let begun = Instant::now();
+        let running = match args.wanted {
+            // What does not run has ended.
+            WaitFor::Stopped => running::find(host).await?,
+            _ => running::find_within(host, args.timeout).await?,
+        };
+        let Some(workloads) = settle(&running, args, begun).await? else {
             return Ok(Exit::Fine);
         };
         if host.ui.json() {
@@ -50,13 +56,18 @@ pub(super) fn run(host: &Host, args: &WaitArgs) -> Result<Exit> {
     })
 }
 
-/// Waits, or says why it was in vain. None: the app ended, and that was waited for.
+/// Waits, or says why it was in vain. None: the app ended, and that was waited for. The time that
+/// somebody gave began then.
 ///
 /// # Errors
 /// It was in vain: exit code 1.
-pub(crate) async fn settle(running: &Running, args: &WaitArgs) -> Result<Option<Workloads>> {
+pub(crate) async fn settle(
+    running: &Running,
+    args: &WaitArgs,
+    begun: Instant,
+) -> Result<Option<Workloads>> {
     let word = args.wanted.word();
-    let (workloads, how) = match until(running, args).await? {
+    let (workloads, how) = match until(running, args, begun).await? {
         Waited::Yes(workloads) => return Ok(Some(workloads)),
         Waited::Over if args.wanted == WaitFor::Stopped => return Ok(None),
         Waited::Over => bail!(Problem::app(format!(
@@ -101,9 +112,9 @@ pub(crate) async fn explained(
 ///
 /// # Errors
 /// A name that means nothing.
-pub(crate) async fn until(running: &Running, args: &WaitArgs) -> Result<Waited> {
+pub(crate) async fn until(running: &Running, args: &WaitArgs, begun: Instant) -> Result<Waited> {
     let far = Duration::from_secs(365 * 86_400);
-    let end = tokio::time::Instant::now() + args.timeout.unwrap_or(far);
+    let end = tokio::time::Instant::from_std(begun) + args.timeout.unwrap_or(far);
     let mut changes = running.plane.watch(&SHOWN);
     let mut objects: BTreeMap<ObjectKey, aspire_api::Object> = BTreeMap::new();
     let mut listed = false;

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use aspire_api::meta::BUILT_ANNOTATION;
 use aspire_api::{Kind, Object, ObjectKey};
 use aspire_dcp::Client;
 use aspire_dcp::store::{EventKind, Gone, StoreError};
 
+use super::view::is_replaced;
+use crate::running::again::fresh;
 use crate::running::diff::{Action, Step};
 
 /// Attempts at a change that somebody else comes in between.
@@ -108,6 +111,43 @@ async fn remove(client: &Client, key: &ObjectKey) {
                 Err(Gone { .. }) => break,
             }
         }
+    }
+}
+
+/// Ends a workload and makes one like it, as `aspire-host restart` does; what somebody has stopped,
+/// or is to start, is left alone. `built`: the next start needs no build.
+pub(super) async fn restart(
+    client: &Client,
+    first: &ObjectKey,
+    built: bool,
+) -> Result<(), StoreError> {
+    let mut newest = None;
+    for key in lineage(client, first).await.0 {
+        let object = client.get(&key).await.ok();
+        newest = object.filter(|object| !is_replaced(object)).or(newest);
+    }
+    let Some(old) = newest.filter(|object| is_wanted(object)) else {
+        return Ok(());
+    };
+    let mut new = fresh(Object::clone(&old));
+    if built {
+        let annotations = &mut new.metadata_mut().annotations;
+        annotations.insert(BUILT_ANNOTATION.to_owned(), "true".to_owned());
+    }
+    remove(client, first).await;
+    match client.create(new).await {
+        // Somebody else has started it again; or the run is being stopped.
+        Ok(_) | Err(StoreError::Exists(_) | StoreError::Sealed) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Nobody has stopped it, and nobody is to start it.
+fn is_wanted(object: &Object) -> bool {
+    match object {
+        Object::Container(container) => container.spec.start && !container.spec.stop,
+        Object::Executable(executable) => executable.spec.start && !executable.spec.stop,
+        _ => false,
     }
 }
 

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use aspire_api::{Kind, Object, ObjectKey};
+use aspire_compiler::run::Watched;
 use aspire_dcp::{Client, SecretSource};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::apply::apply;
+use super::watching::Told;
 use crate::running::diff::{Step, diff};
 
 /// Without a word about the file for so long, a save is over.
@@ -41,6 +43,8 @@ pub(crate) struct Wanted {
     pub(crate) objects: Vec<Object>,
     /// Values of secrets.
     pub(crate) secrets: BTreeMap<String, String>,
+    /// What is watched for resources.
+    pub(crate) watches: Vec<Watched>,
 }
 
 /// What live editing needs.
@@ -160,6 +164,8 @@ pub(super) enum News {
     },
     /// They are made; some could not be.
     Done(BTreeMap<ObjectKey, String>),
+    /// Files of a resource changed.
+    Watched(Told),
 }
 
 /// The workloads among some objects.
@@ -172,15 +178,30 @@ pub(super) fn workloads(objects: &[Object]) -> BTreeSet<ObjectKey> {
         .collect()
 }
 
+/// With what an edit is made.
+pub(super) struct Tools {
+    pub(super) client: Client,
+    pub(super) secrets: Arc<Secrets>,
+    /// Held by whoever replaces objects.
+    pub(super) turn: Arc<Mutex<()>>,
+    /// Who watches files of resources.
+    pub(super) watches: mpsc::UnboundedSender<Vec<Watched>>,
+}
+
 /// Follows the file as long as the session listens. `present` is what was asked for last: what the
 /// control plane or its clients make of it is theirs and no difference.
 pub(super) async fn follow(
     mut live: Live,
-    client: Client,
-    secrets: Arc<Secrets>,
+    tools: Tools,
     mut present: Vec<Object>,
     news: mpsc::UnboundedSender<News>,
 ) {
+    let Tools {
+        client,
+        secrets,
+        turn,
+        watches,
+    } = tools;
     let file = live.saves.name();
     while live.saves.next().await {
         let wanted = match compiled(&live.lower).await {
@@ -206,7 +227,12 @@ pub(super) async fn follow(
             return;
         }
         secrets.add(wanted.secrets);
-        let failed = apply(&client, &steps, &wanted.objects).await;
+        let failed = {
+            let _turn = turn.lock().await;
+            apply(&client, &steps, &wanted.objects).await
+        };
+        // Without anybody who watches, that is no news.
+        let _ = watches.send(wanted.watches);
         present = wanted.objects;
         // What could not be made is made with the next edit.
         present.retain(|object| !failed.contains_key(&object.key()));

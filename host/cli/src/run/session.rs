@@ -18,10 +18,11 @@ use aspire_dcp::store::{EventKind, Gone};
 use aspire_dcp::{Config, ControlPlane, Outcome, StartError, Stop, Watchdog};
 use aspire_model::diagnostic::Diagnostics;
 
-use super::live::{self, Live, News, Secrets};
+use super::live::{self, Live, News, Secrets, Tools};
 use super::screen::{self, Screen};
 use super::signals::{self, Resizes, Signals};
 use super::view::View;
+use super::watching::{Told, Watching, What};
 use crate::error::{Exit, Problem};
 use crate::files;
 use crate::host::Host;
@@ -51,6 +52,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) since: Instant,
     /// Looks at ports again, once what a dead run left is gone; none: that has been done.
     pub(crate) ports: Option<&'a dyn Fn() -> Diagnostics>,
+    /// Files that resources watch are not watched.
+    pub(crate) no_watch: bool,
     /// What to say when everything is ready.
     pub(crate) welcome: &'a dyn Fn(&View) -> Vec<String>,
 }
@@ -106,8 +109,12 @@ pub(crate) async fn run(host: &Host, setup: Setup<'_>, live: Option<Live>) -> Re
         fail_fast: setup.fail_fast,
         since: setup.since,
         wanted: live::workloads(&setup.plan.objects),
-        live: live.is_some(),
+        follows: Follows {
+            file: live.is_some(),
+            sources: !setup.plan.watches.is_empty() && !setup.no_watch,
+        },
         changing: false,
+        restarting: 0,
         told_over: false,
     };
     running
@@ -159,7 +166,7 @@ struct Running {
     screen: Screen,
     say: Say,
     view: View,
-    told: BTreeMap<String, Told>,
+    told: BTreeMap<String, Shown>,
     /// How many failures there were when a workload was replaced: those are not the new one's.
     old_failures: BTreeMap<ObjectKey, usize>,
     told_ready: bool,
@@ -170,15 +177,31 @@ struct Running {
     since: Instant,
     /// The workloads that are wanted now.
     wanted: BTreeSet<ObjectKey>,
-    /// The app file is followed.
-    live: bool,
+    follows: Follows,
     /// An edit is being made.
     changing: bool,
+    /// Resources that are being started again because of their files.
+    restarting: usize,
     told_over: bool,
 }
 
+/// What goes on when everything has ended.
+#[derive(Debug, Clone, Copy)]
+struct Follows {
+    /// The app file is followed.
+    file: bool,
+    /// Files of resources are.
+    sources: bool,
+}
+
+impl Follows {
+    fn any(self) -> bool {
+        self.file || self.sources
+    }
+}
+
 /// What a line about a state says.
-type Told = (
+type Shown = (
     super::view::Phase,
     Option<aspire_api::container::HealthStatus>,
     Vec<String>,
@@ -194,6 +217,8 @@ impl Running {
         let client = self.plane.client();
         let mut watcher = client.watch(0);
         let (over, follower) = self.follow_output();
+        // Before anything is started with these files.
+        let watching = self.watch_files(setup).await;
         for object in &setup.plan.objects {
             if let Err(error) = client.create(object.clone()).await {
                 self.plane.stop(Stop::Force).await;
@@ -211,15 +236,34 @@ impl Running {
             }
         };
         let (send, mut news) = tokio::sync::mpsc::unbounded_channel();
-        let following = live.map(|(live, secrets)| {
+        let mut following = tokio::task::JoinSet::new();
+        let (watches, updates) = tokio::sync::mpsc::unbounded_channel();
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        if let Some(watching) = watching {
+            let (plane, turn) = (Arc::clone(&self.plane), Arc::clone(&turn));
+            following.spawn(watching.follow(plane, turn, send.clone(), updates));
+        }
+        if let Some((live, secrets)) = live {
             let present = setup.plan.objects.clone();
-            tokio::spawn(live::follow(live, client.clone(), secrets, present, send))
-        });
+            let client = client.clone();
+            let tools = Tools {
+                client,
+                secrets,
+                turn,
+                watches,
+            };
+            following.spawn(live::follow(live, tools, present, send));
+        }
         let mut failures = self.plane.failures();
         let mut execution = self.plane.api().execution();
         let (mut interruptions, mut ending, mut stuck) = (0, false, false);
         let outcome = loop {
-            let all_known = !self.changing && self.has_all();
+            let is_settled = !self.changing && self.restarting == 0;
+            let all_known = is_settled && self.has_all();
+            if ending {
+                // A build that nobody needs any more ends with it.
+                following.abort_all();
+            }
             let perhaps_over = all_known && !ending && self.view.is_over();
             self.told_over &= perhaps_over;
             if all_known && !ending && !self.told_ready && self.view.is_ready() {
@@ -267,9 +311,9 @@ impl Running {
                     if !self.has_all() || !self.view.is_over() {
                         continue;
                     }
-                    if self.live {
+                    if self.follows.any() {
                         self.told_over = true;
-                        self.screen.remark(self.say.over());
+                        self.screen.remark(self.say.over(self.follows.file));
                     } else {
                         // Somebody waited in vain.
                         stuck = self.view.stuck().next().is_some();
@@ -280,9 +324,7 @@ impl Running {
                 outcome = self.plane.ended() => break outcome,
             }
         };
-        if let Some(following) = following {
-            following.abort();
-        }
+        following.abort_all();
         while let Ok(Some(event)) = watcher.try_next() {
             self.view.apply(&event.object);
         }
@@ -301,6 +343,23 @@ impl Running {
             Outcome::Stopped if failed => Ok(Exit::App),
             Outcome::Stopped if interruptions > 0 => Ok(Exit::Interrupted),
             Outcome::Stopped => Ok(Exit::Fine),
+        }
+    }
+
+    /// Watches files, where that is wanted; an app runs without that, too.
+    async fn watch_files(&mut self, setup: &Setup<'_>) -> Option<Watching> {
+        if setup.no_watch || !self.follows.any() {
+            return None;
+        }
+        match Watching::begin(setup.plan.watches.clone()).await {
+            Ok(watching) => Some(watching),
+            Err(error) => {
+                let problem = What::Unwatched(format!("{error:#}"));
+                let line = self.say.watched(&setup.instance.app, &problem);
+                self.remark_all(Vec::from_iter(line));
+                self.follows.sources = false;
+                None
+            }
         }
     }
 
@@ -326,6 +385,7 @@ impl Running {
             return;
         }
         match news {
+            News::Watched(told) => self.hear_of_files(&told),
             News::Refused { file, found, why } => {
                 self.remark_all(self.say.refused(&file, found, &why));
             }
@@ -355,6 +415,26 @@ impl Running {
                 self.redraw();
             }
         }
+    }
+
+    /// Files of a resource changed.
+    fn hear_of_files(&mut self, told: &Told) {
+        let name = &told.resource;
+        match &told.what {
+            What::Built | What::Restarts(_) => {
+                self.restarting += 1;
+                self.told_ready = false;
+                self.since = Instant::now();
+            }
+            What::Restarted(_) => self.restarting = self.restarting.saturating_sub(1),
+            _ => {}
+        }
+        let line = match &told.what {
+            What::Failed(message, lines) => Some(self.say.not_done(name, message, lines)),
+            what => self.say.watched(name, what),
+        };
+        self.remark_all(Vec::from_iter(line));
+        self.redraw();
     }
 
     fn remark_all(&self, lines: Vec<String>) {

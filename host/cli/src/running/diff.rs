@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use aspire_api::meta::BUILT_ANNOTATION;
 use aspire_api::validate::validate_update;
 use aspire_api::{Kind, Object, ObjectKey};
 use serde_json::{Value as Json, json};
@@ -163,7 +164,8 @@ fn wish(object: &Object) -> Json {
         }
     }
     let labels = json!(object.metadata().labels);
-    let annotations = json!(object.metadata().annotations);
+    let mut annotations = object.metadata().annotations.clone();
+    annotations.remove(BUILT_ANNOTATION);
     json!({ "metadata": { "labels": labels, "annotations": annotations }, "spec": spec })
 }
 
@@ -245,6 +247,8 @@ mod tests {
             e.metadata.finalizers = vec!["ours".into()];
             e.status.state = ExecutableState::Running;
             e.spec.stop = true;
+            let annotations = &mut e.metadata.annotations;
+            annotations.insert(BUILT_ANNOTATION.into(), "true".into());
             e.spec.aspire.as_mut().unwrap().origin = Some("aspire.toml:7".into());
         });
         assert_eq!(shown(&[running], &[process("api", |_| {})]), [""; 0]);

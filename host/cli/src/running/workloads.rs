@@ -53,6 +53,8 @@ pub(crate) struct Workload {
     pub(crate) folder: Option<String>,
     /// What DCP has no word for.
     pub(crate) aspire: Aspire,
+    /// The resources that live in it.
+    children: Vec<String>,
     /// It is going away.
     pub(crate) deleting: bool,
 }
@@ -76,6 +78,7 @@ impl Workload {
             mounts: Vec::new(),
             folder: None,
             aspire: Aspire::default(),
+            children: metadata.children().map(str::to_owned).collect(),
             deleting: metadata.deletion_timestamp.is_some(),
         };
         Some(match object.clone() {
@@ -153,14 +156,20 @@ impl Workload {
         ObjectKey::new(self.key.kind, self.row.name.clone())
     }
 
-    /// The children that have a health of their own, and how they are.
+    /// The resources that live in it, in order of name, and how those are that have a health of
+    /// their own.
     pub(crate) fn children(&self) -> Vec<(&str, Option<ProbeOutcome>)> {
-        self.aspire
-            .probes
-            .keys()
-            .filter(|name| *name != READY)
-            .map(|name| (name.as_str(), self.outcome(name)))
+        let probed = self.aspire.probes.keys().filter(|name| *name != READY);
+        let names: BTreeSet<&str> = probed.chain(&self.children).map(String::as_str).collect();
+        names
+            .into_iter()
+            .map(|name| (name, self.outcome(name)))
             .collect()
+    }
+
+    /// Whether a child has a health of its own.
+    pub(crate) fn probes(&self, child: &str) -> bool {
+        self.aspire.probes.contains_key(child)
     }
 
     /// How a probe went last.

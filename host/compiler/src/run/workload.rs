@@ -13,7 +13,7 @@ use aspire_api::container::{
 };
 use aspire_api::executable::{EnvVar, Executable, ExecutableSpec};
 use aspire_api::files::CreateFileSystem;
-use aspire_api::meta::ObjectMeta;
+use aspire_api::meta::{CHILDREN_ANNOTATION, ObjectMeta};
 use aspire_api::object::Object;
 use aspire_model::annotation::{self, MountKind, WaitCondition};
 use aspire_model::expression::Expression;
@@ -50,10 +50,16 @@ impl Lowering<'_> {
             Spec::Executable(Box::new(self.executable(resource, &mut secrets)))
         };
         spec.aspire().secrets = secrets.into_iter().collect();
+        let children = self.inhabitants.get(resource.name.as_str());
+        let children = children.map(|children| {
+            let names: Vec<&str> = children.iter().map(|child| child.name.as_str()).collect();
+            (CHILDREN_ANNOTATION.to_owned(), names.join(","))
+        });
         self.object_names(resource)
             .into_iter()
             .map(|name| {
-                let metadata = ObjectMeta::of(name, resource.name.as_str());
+                let mut metadata = ObjectMeta::of(name, resource.name.as_str());
+                metadata.annotations.extend(children.clone());
                 match &spec {
                     Spec::Container(spec) => {
                         let mut spec = spec.as_ref().clone();

@@ -69,16 +69,37 @@ fn types() {
     error[misplaced-key]: `volumes` means nothing on a resource of shape executable (aspire.toml:5)
       help: it belongs on containers; remove it
     ");
-    insta::assert_snapshot!(findings("[resources.x]\nkind = \"executable\"\ncommand = \"a\"\nrestart = \"often\"\nwatch = {}"), @r"
+    insta::assert_snapshot!(findings("[resources.x]\nkind = \"executable\"\ncommand = \"a\"\nrestart = \"often\"\nrun = {}"), @r"
     error[wrong-value]: `often` is no choice that this version serves here (aspire.toml:5)
       help: write one of: no, on-failure, always
-    error[not-served]: `watch` (live editing of a resource's sources) is not served by this version (aspire.toml:6)
+    error[not-served]: `run` (variants of run mode) is not served by this version (aspire.toml:6)
       help: remove it
     ");
     insta::assert_snapshot!(findings("[parameters.p]\nsecret = true\ndefault = \"x\""), @r"
     error[wrong-value]: a secret with a default is no secret: its value stands in the file (aspire.toml:2)
       help: remove `default`; set it with `aspire-host param set`, or let it be generated
     ");
+}
+
+#[test]
+fn what_is_watched() {
+    let web = "[resources.web]\nkind = \"executable\"\ncommand = \"a\"\n";
+    let image = "[resources.web]\nkind = \"container\"\nimage = \"a\"\n";
+    insta::assert_snapshot!(findings(&format!("{web}watch = \"src\"")), @"");
+    insta::assert_snapshot!(findings(&format!("{web}watch = {{ path = [\"src\"], paths = \"src\", ignore = [1], do = \"reload\" }}")), @"");
+    insta::assert_snapshot!(findings(&format!("{web}watch = {{ do = \"rebuild\" }}")), @"");
+    insta::assert_snapshot!(findings(&format!("{web}watch = {{ do = \"sync\", target = \"/srv\" }}")), @"");
+    insta::assert_snapshot!(findings(&format!("{image}watch = {{ do = \"sync\", paths = [\"\"] }}")), @"");
+    insta::assert_snapshot!(findings(&format!("{image}watch = {{ paths = [\"a\"], target = \"srv\" }}")), @"");
+    insta::assert_snapshot!(findings(&format!("{image}watch = {{}}")), @"");
+    insta::assert_snapshot!(findings("[parameters.p]\n[resources.q]\nkind = \"parameter\"\nwatch = {}"), @"");
+    assert_eq!(findings(&format!("{web}build = [\"b\"]\nwatch = {{}}")), "");
+    assert_eq!(
+        findings(&format!(
+            "{image}watch = {{ do = \"sync\", paths = [\"a\"], target = \"/srv\" }}"
+        )),
+        ""
+    );
 }
 
 #[test]

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aspire_api::ObjectKey;
-use aspire_api::container::{ContainerBuild, PullPolicy};
+use aspire_api::container::{Container, ContainerBuild, ContainerSpec, PullPolicy};
 
+use super::launch;
 use crate::context::Context;
 use crate::controllers::workload::{Report, Stage};
 use crate::engine::Engine;
-use crate::runtime::{BuildRequest, EngineError};
+use crate::processes::run::LastWords;
+use crate::runtime::{BuildRequest, EngineError, OutputStream};
 use crate::templates::Scope;
 
 /// Makes sure that an image is there.
@@ -56,6 +58,7 @@ pub(super) async fn build(
     build: &ContainerBuild,
     tag: &str,
     scope: &Scope<'_>,
+    words: &LastWords,
 ) -> Result<(), BuildError> {
     let mut args = BTreeMap::new();
     for arg in &build.args {
@@ -88,12 +91,51 @@ pub(super) async fn build(
         Report::Progress(Stage::Building, format!("building {tag}")),
     );
     let log = context.log(key);
-    let progress = |line: &str| log.system(line);
+    let keep = words.taker();
+    let progress = |line: &str| {
+        log.system(line);
+        keep(OutputStream::System, format!("{line}\n").as_bytes());
+    };
     engine
         .raw()
         .build(&request, &progress)
         .await
         .map_err(BuildError::Engine)
+}
+
+/// What an image is called that is built for a container.
+pub(super) fn tag(context: &Context, key: &ObjectKey, spec: &ContainerSpec) -> String {
+    if spec.image.is_empty() {
+        format!("aspire-{}-{}:latest", context.config.instance, key.name).to_lowercase()
+    } else {
+        spec.image.clone()
+    }
+}
+
+/// Builds the image of a container, whatever becomes of the container meanwhile.
+pub(crate) async fn build_ahead(
+    context: &Context,
+    key: &ObjectKey,
+    container: &Container,
+    words: &LastWords,
+) -> Result<(), String> {
+    let engine = context.engine.as_ref().ok_or("no container engine")?;
+    let Some(spec) = &container.spec.build else {
+        return Ok(());
+    };
+    let info = engine.info().await.map_err(|error| error.to_string())?;
+    let viewpoint = launch::viewpoint(context, container, info);
+    let serving = launch::endpoints(container)
+        .into_iter()
+        .filter_map(|endpoint| Some((endpoint.service, endpoint.target_port?)))
+        .collect();
+    let scope = context.scope(&key.name, viewpoint, serving, &|_| {});
+    let tag = tag(context, key, &container.spec);
+    let built = build(context, engine, key, spec, &tag, &scope, words).await;
+    built.map_err(|error| match error {
+        BuildError::Template(message) => message,
+        BuildError::Engine(error) => error.to_string(),
+    })
 }
 
 /// Why there is no image.

@@ -23,6 +23,7 @@ use crate::controllers::in_words;
 use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
 use crate::identity::INSTANCE_LABEL;
+use crate::processes::run::LastWords;
 use crate::records::Entry;
 use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection};
 use crate::templates::Viewpoint;
@@ -317,12 +318,13 @@ async fn prepare(
     let scope = context.scope(&key.name, viewpoint.clone(), serving.clone(), &waiting);
     let image = match &spec.build {
         Some(build) => {
-            let tag = if spec.image.is_empty() {
-                format!("aspire-{}-{}:latest", context.config.instance, key.name).to_lowercase()
+            let tag = image::tag(context, key, spec);
+            let words = LastWords::default();
+            let built = if container.metadata.is_built() && engine.raw().has_image(&tag).await? {
+                Ok(())
             } else {
-                spec.image.clone()
+                image::build(context, engine, key, build, &tag, &scope, &words).await
             };
-            let built = image::build(context, engine, key, build, &tag, &scope).await;
             built.map_err(|error| match error {
                 BuildError::Template(message) => Problem::Conclusive(message),
                 BuildError::Engine(error) => error.into(),
@@ -458,7 +460,7 @@ pub(super) fn addresses(
 }
 
 /// The ways into a container, each with the container's own port.
-fn endpoints(container: &Container) -> Vec<WorkloadEndpoint> {
+pub(super) fn endpoints(container: &Container) -> Vec<WorkloadEndpoint> {
     let spec = &container.spec;
     let mut all = service::endpoints(&container.metadata, spec.aspire.as_ref());
     for producer in service::producers(&container.metadata).unwrap_or_default() {

@@ -2,7 +2,9 @@
 //!
 //! Knows names and objects of a lineage. When it happens is `restart`'s and `workload`'s business.
 
-use aspire_api::meta::{ATTEMPT_ANNOTATION, FIRST_ANNOTATION, RESTARTS_ANNOTATION};
+use aspire_api::meta::{
+    ATTEMPT_ANNOTATION, BUILT_ANNOTATION, FIRST_ANNOTATION, RESTARTS_ANNOTATION,
+};
 use aspire_api::{Object, ObjectKey, ObjectMeta};
 
 use super::workload::{Again, Report};
@@ -35,6 +37,7 @@ impl Controllers {
             owner_references: old.owner_references.clone(),
             ..ObjectMeta::default()
         };
+        metadata.annotations.remove(BUILT_ANNOTATION);
         metadata.annotations.extend([
             (FIRST_ANNOTATION.to_owned(), first.name.clone()),
             (RESTARTS_ANNOTATION.to_owned(), restarts.to_string()),

@@ -3,26 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::aspire::{Aspire, Prepare};
-use aspire_api::executable::{AmbientBehavior, EnvVar, Executable};
+use aspire_api::executable::{EnvVar, Executable};
 use aspire_api::service::{self, Protocol};
 use aspire_api::{Kind, Object, ObjectKey};
 use tokio::sync::watch;
 
-use super::environment::{find_program, is_control, parse_file};
 use super::files::{make_folders, remove_files, write_files};
-use super::run::run;
+use super::place::{Place, missing, step};
+use super::run::LastWords;
 use super::tree::Tree;
 use crate::clock::{Timestamp, uptime};
 use crate::context::{Context, Live, Slot};
 use crate::controllers::workload::{Ended, Report, Stage, Started};
-use crate::identity;
 use crate::os::{self, Spawn, Urgency, User};
 use crate::ports::{self, Reservation};
 use crate::runtime::OutputStream;
@@ -155,7 +153,6 @@ async fn prepare(
     let signal = aspire.stop_signal.as_deref().unwrap_or("SIGTERM");
     let ask = Urgency::named(signal)
         .ok_or_else(|| format!("stop signal `{signal}` is none of SIGTERM, SIGINT and SIGQUIT"))?;
-    let folder = working_folder(context, spec.working_directory.as_deref())?;
     let (serving, addresses, reserved) = take_ports(context, key, executable).await?;
     let waiting = |service: &str| {
         let note = format!("waiting for the port of {service}");
@@ -163,53 +160,13 @@ async fn prepare(
     };
     let scope = context.scope(&key.name, Viewpoint::Machine, serving.clone(), &waiting);
 
-    let ambient = spec.ambient_environment.clone().unwrap_or_default();
-    let mut env = match ambient.behavior {
-        AmbientBehavior::Inherit => context.config.environment.clone(),
-        AmbientBehavior::DoNotInherit => BTreeMap::new(),
-    };
-    if let Some(user) = &user {
-        env.insert("HOME".into(), user.home.clone().into());
-        env.insert("USER".into(), user.name.clone().into());
-        env.insert("LOGNAME".into(), user.name.clone().into());
-    }
-    let mut given: BTreeMap<String, String> = BTreeMap::new();
-    for file in &spec.env_files {
-        let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-        given.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
-    }
-    for variable in &spec.env {
-        given.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
-    }
-    given.retain(|name, _| !is_control(name.as_ref()));
-    env.retain(|name, _| !is_control(name));
-    env.extend(
-        given
-            .iter()
-            .map(|(name, value)| (name.into(), value.into())),
-    );
-    let marks = [
-        (identity::RUN_VARIABLE, context.config.run.clone()),
-        (identity::OBJECT_VARIABLE, key.to_string()),
-        (identity::CREATOR_VARIABLE, context.creator.clone()),
-    ];
-    env.extend(
-        marks
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into())),
-    );
-
-    // One that inherits nothing is found all the same.
-    let name = std::ffi::OsStr::new("PATH");
-    let path = env.get(name).or(context.config.environment.get(name));
-    let path = path.cloned();
-    let find = |name: &str| find_program(name, &folder, path.as_deref());
-    let missing = |name: &str| match aspire.requires.get(name) {
-        Some(hint) if !hint.is_empty() => format!("program `{name}` is missing: {hint}"),
-        _ if name.contains('/') => format!("program `{name}` is missing or not executable"),
-        _ => format!("program `{name}` is not on the PATH"),
-    };
-    if let Some(name) = aspire.requires.keys().find(|name| find(name).is_none()) {
+    let place = Place::of(context, key, executable, &scope, user.clone()).await?;
+    let missing = |name: &str| missing(aspire, name);
+    if let Some(name) = aspire
+        .requires
+        .keys()
+        .find(|name| place.find(name).is_none())
+    {
         return Err(missing(name));
     }
     make_folders(
@@ -221,60 +178,45 @@ async fn prepare(
     )?;
     write_files(&scope, aspire, user.as_ref()).await?;
 
-    let env: Vec<_> = env.into_iter().collect();
-    let spawn = |program: PathBuf, name: String, args: Vec<String>, stdin: bool| Spawn {
-        program,
-        args: std::iter::once(name)
-            .chain(args)
-            .map(OsString::from)
-            .collect(),
-        env: env.clone(),
-        directory: folder.clone(),
-        stdin,
-        user: user.clone(),
-    };
-    if let Some((name, args)) = aspire.build_command.split_first() {
+    if !aspire.build_command.is_empty() && !executable.metadata.is_built() {
         let note = format!("building: {}", aspire.build_command.join(" "));
         context.tell(key, Report::Progress(Stage::Building, note));
-        let program = find(name).ok_or_else(|| missing(name))?;
-        // Building needs nobody else's rights, and its results belong to whoever runs the host.
-        let request = Spawn {
-            user: None,
-            ..spawn(program, name.clone(), args.to_vec(), false)
-        };
-        step(context, key, "the build", request, Vec::new()).await?;
+        place
+            .build(context, key, aspire, &LastWords::default())
+            .await?;
     }
     for prepare in &aspire.prepare {
         let note = format!("preparing: {}", prepare.name);
         context.tell(key, Report::Progress(Stage::Starting, note));
-        if is_done(&scope, &folder, prepare).await? {
+        if is_done(&scope, &place.folder, prepare).await? {
             continue;
         }
         let name = scope.resolve(&prepare.command).await?;
-        let program = find(&name).ok_or_else(|| missing(&name))?;
+        let program = place.find(&name).ok_or_else(|| missing(&name))?;
         let args = scope.resolve_all(&prepare.args).await?;
         let stdin = scope.resolve(&prepare.stdin).await?.into_bytes();
-        let mut request = spawn(program, name, args, !stdin.is_empty());
+        let mut request = place.spawn(program, name, args, !stdin.is_empty());
         for (name, value) in &prepare.env {
             let value = OsString::from(scope.resolve(value).await?);
             request.env.retain(|(known, _)| known != name.as_str());
             request.env.push((name.clone().into(), value));
         }
-        step(context, key, &prepare.name, request, stdin).await?;
+        let words = LastWords::default();
+        step(context, key, &prepare.name, request, stdin, &words).await?;
     }
 
     let name = scope.resolve(&spec.executable_path).await?;
     let args = scope.resolve_all(&spec.args).await?;
-    let program = find(&name).ok_or_else(|| missing(&name))?;
+    let program = place.find(&name).ok_or_else(|| missing(&name))?;
     let masked = |text: &String| context.redactor.text(text);
-    let given = given.iter().map(|(name, value)| EnvVar {
+    let given = place.given.iter().map(|(name, value)| EnvVar {
         name: name.clone(),
         value: masked(value),
     });
     Ok(Ready {
         given: given.collect(),
         args: args.iter().map(masked).collect(),
-        spawn: spawn(program, name, args, false),
+        spawn: place.spawn(program, name, args, false),
         reserved,
         addresses,
         serving,
@@ -289,14 +231,6 @@ fn find_user(aspire: &Aspire) -> Result<Option<User>, String> {
     os::find_user(name)
         .map(Some)
         .ok_or_else(|| format!("it runs as user {name}, who does not exist on this machine"))
-}
-
-fn working_folder(context: &Context, wanted: Option<&str>) -> Result<PathBuf, String> {
-    let folder = context.config.app_folder.join(wanted.unwrap_or_default());
-    if !folder.is_dir() {
-        return Err(format!("working directory {} is missing", folder.display()));
-    }
-    Ok(folder)
 }
 
 type Ports = (
@@ -362,28 +296,6 @@ fn protocol_of(context: &Context, service: &str) -> Protocol {
 async fn is_done(scope: &Scope<'_>, folder: &Path, prepare: &Prepare) -> Result<bool, String> {
     let creates = scope.resolve(&prepare.creates).await?;
     Ok(!creates.is_empty() && folder.join(creates).exists())
-}
-
-/// A step before the start; its output becomes remarks in the log.
-async fn step(
-    context: &Context,
-    key: &ObjectKey,
-    what: &str,
-    request: Spawn,
-    stdin: Vec<u8>,
-) -> Result<(), String> {
-    let log = context.log(key);
-    let output = {
-        let log = Arc::clone(&log);
-        Arc::new(move |_, bytes: &[u8]| log.write(OutputStream::System, bytes))
-    };
-    let code = run(&context.spawner, key.to_string(), request, stdin, output).await;
-    log.finish(OutputStream::System);
-    match code {
-        Ok(0) => Ok(()),
-        Ok(code) => Err(format!("{what} failed with exit code {code}")),
-        Err(error) => Err(format!("{what}: {error}")),
-    }
 }
 
 /// Ends what is left of a process and removes its private files.

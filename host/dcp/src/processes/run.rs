@@ -87,6 +87,15 @@ impl LastWords {
         })
     }
 
+    /// The last lines, so many at most.
+    pub(crate) fn lines(&self, count: usize) -> Vec<String> {
+        let words = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&words);
+        let mut lines: Vec<String> = text.lines().rev().take(count).map(str::to_owned).collect();
+        lines.reverse();
+        lines
+    }
+
     /// The last line that says something.
     pub(crate) fn line(&self) -> String {
         let words = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@
 //! output nobody has asked for yet.
 
 mod address;
+mod attend;
 mod build;
 mod connect;
 mod containers;
@@ -14,7 +15,6 @@ mod errors;
 mod events;
 mod exec;
 mod files;
-mod ignore;
 mod images;
 mod inspect;
 mod networks;
@@ -35,10 +35,11 @@ use futures_util::stream::BoxStream;
 use tokio::sync::{OnceCell, watch};
 
 pub use self::address::EngineEnvironment;
+pub use self::attend::Attendant;
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
-    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
-    Progress, RunRequest,
+    ExecOutcome, FileRequest, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink,
+    OutputStream, Progress, RunRequest,
 };
 
 /// Both streams of a container, as bollard hands them over.
@@ -216,6 +217,14 @@ impl ContainerEngine for DockerEngine {
         id: &'a str,
     ) -> BoxStream<'a, Result<(OutputStream, Bytes), EngineError>> {
         self.output(id)
+    }
+
+    fn copy<'a>(
+        &'a self,
+        id: &'a str,
+        files: &'a [FileRequest],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.copy_files(id, files).boxed()
     }
 
     fn exec<'a>(

@@ -19,8 +19,8 @@ pub use self::state::FakeContainer;
 use self::state::{FakeNetwork, State};
 use super::{
     BuildRequest, ContainerEngine, ContainerRequest, EngineError, EngineEvent, EngineInfo,
-    ExecOutcome, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink, OutputStream,
-    Progress, RunRequest,
+    ExecOutcome, FileRequest, Inspection, Leftover, NetworkInfo, NetworkRequest, OutputSink,
+    OutputStream, Progress, RunRequest,
 };
 
 /// The engine.
@@ -472,6 +472,18 @@ impl ContainerEngine for FakeEngine {
             }
         })
         .boxed()
+    }
+
+    fn copy<'a>(
+        &'a self,
+        id: &'a str,
+        files: &'a [FileRequest],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.call("copy", id, move |state| {
+            let container = state.container(id)?;
+            container.request.files.extend_from_slice(files);
+            Ok(())
+        })
     }
 
     fn exec<'a>(

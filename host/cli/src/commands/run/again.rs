@@ -141,6 +141,7 @@ impl Again {
             found: self.text(&project, &found),
             objects: plan.objects,
             secrets: inputs.secrets(),
+            watches: plan.watches,
         }))
     }
 

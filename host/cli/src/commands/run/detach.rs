@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -87,7 +87,7 @@ pub(crate) async fn settle(running: &Running, timeout: Option<Duration>) -> Resu
         wanted: WaitFor::Healthy,
         timeout,
     };
-    let workloads = match until(running, &args).await? {
+    let workloads = match until(running, &args, Instant::now()).await? {
         Waited::Yes(workloads) => {
             return Ok(Settled {
                 workloads,
@@ -241,6 +241,9 @@ fn words(host: &Host, resources: &[String], flags: &RunFlags) -> Vec<std::ffi::O
     }
     if flags.fail_fast {
         words.push("--fail-fast".into());
+    }
+    if flags.no_watch {
+        words.push("--no-watch".into());
     }
     words.extend(resources.iter().map(Into::into));
     words

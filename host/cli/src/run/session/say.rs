@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::host::Host;
 use crate::run::view::{Phase, Row, View};
+use crate::run::watching::What;
 use crate::running::diff::Step;
 use crate::running::shown;
 use crate::ui::{prefix, visible};
@@ -131,13 +132,8 @@ impl Say {
         let mut text = format!("{red}{name}: failed: {}{plain}", self.shown(message));
         if lines.is_empty() {
             text.push_str("\n  (it wrote nothing)");
-        } else {
-            text.push_str(&format!("\n  its last {}:", plural(lines.len(), "line")));
-            for line in &lines {
-                text.push_str("\n  | ");
-                text.push_str(&visible(line, self.colour));
-            }
         }
+        self.tail(&mut text, &lines);
         text
     }
 
@@ -150,12 +146,17 @@ impl Say {
         format!("ready in {seconds:.2} s")
     }
 
-    /// Nothing runs any more, and the app file is followed.
-    pub(super) fn over(&self) -> String {
+    /// Nothing runs any more, and the app file is followed, or files of resources are.
+    pub(super) fn over(&self, file: bool) -> String {
         if self.json {
             return json!({ "type": "over" }).to_string();
         }
-        "everything has ended; the next save of the app file goes on".to_owned()
+        let what = if file {
+            "save of the app file"
+        } else {
+            "change of a watched file"
+        };
+        format!("everything has ended; the next {what} goes on")
     }
 
     /// The app file was saved and cannot run like this.
@@ -188,6 +189,58 @@ impl Say {
         };
         lines.push(format!("{file} was saved: {whole}"));
         lines
+    }
+
+    /// Files of a resource changed, and something follows.
+    pub(super) fn watched(&self, name: &str, what: &What) -> Option<String> {
+        let (did, files, note) = match what {
+            What::Builds(files) => ("build", files.as_slice(), "building".to_owned()),
+            What::Built => ("restart", &[][..], "built: restarting".to_owned()),
+            What::Restarts(files) => ("restart", files.as_slice(), "restarting".to_owned()),
+            What::Restarted(None) => return None,
+            What::Restarted(Some(problem)) => ("failed", &[][..], problem.clone()),
+            What::Copied(files, target) => {
+                ("sync", files.as_slice(), format!("copied to {target}"))
+            }
+            What::Failed(message, _) => ("failed", &[][..], message.clone()),
+            What::Unwatched(problem) => ("unwatched", &[][..], format!("not watched: {problem}")),
+        };
+        if self.json {
+            let line = json!({ "type": "watch", "name": name, "did": did, "files": files, "message": note });
+            return Some(line.to_string());
+        }
+        if self.quiet && !matches!(did, "failed" | "unwatched") {
+            return None;
+        }
+        let because = match files {
+            [] => String::new(),
+            [one] => format!("{one} changed: "),
+            [one, two] => format!("{one} and {two} changed: "),
+            [one, rest @ ..] => format!("{one} and {} more files changed: ", rest.len()),
+        };
+        Some(self.shown(&format!("{name}: {because}{note}")))
+    }
+
+    /// Files of a resource changed, and what should have followed could not be done.
+    pub(super) fn not_done(&self, name: &str, message: &str, lines: &[String]) -> String {
+        if self.json {
+            let told = json!({ "type": "watch", "name": name, "did": "failed", "message": message, "lastLines": lines });
+            return told.to_string();
+        }
+        let mut text = self.shown(&format!("{name}: nothing is replaced: {message}"));
+        self.tail(&mut text, lines);
+        text
+    }
+
+    fn tail(&self, text: &mut String, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        text.push_str(&format!("\n  its last {}:", plural(lines.len(), "line")));
+        for line in lines {
+            text.push_str("\n  | ");
+            text.push_str(&visible(line, self.colour));
+        }
     }
 
     /// It is being stopped.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
 
-use super::ignore::Ignore;
+use crate::ignore::Ignore;
 
 /// Bytes that are handed over at a time, and how many such pieces may wait.
 const PIECE: usize = 64 * 1024;

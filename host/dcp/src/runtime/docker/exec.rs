@@ -20,7 +20,7 @@ const TAIL: usize = 4096;
 /// Between questions whether a command whose output ended has ended, too.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Between the request to end a command and its end by force, and after that.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 impl DockerEngine {
     pub(super) async fn run_command(
@@ -128,6 +128,11 @@ impl DockerEngine {
                 take(stream, piece.as_ref());
             }
         }
+        self.exit_code(what, exec).await
+    }
+
+    /// How a command ended whose output has.
+    pub(super) async fn exit_code(&self, what: &str, exec: &str) -> Result<i64, EngineError> {
         loop {
             let state = self
                 .docker()
@@ -142,7 +147,7 @@ impl DockerEngine {
     }
 
     /// Ends a command, so that a probe that hangs doesn't pile up processes.
-    async fn signal(&self, id: &str, exec: &str, how: End) {
+    pub(super) async fn signal(&self, id: &str, exec: &str, how: End) {
         if !self.engine_info().await.is_ok_and(|it| it.dials_containers) {
             return;
         }
@@ -157,7 +162,7 @@ impl DockerEngine {
 
 /// How a command is to end.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub(super) enum End {
     Politely,
     ByForce,
 }

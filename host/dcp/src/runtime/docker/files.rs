@@ -34,6 +34,22 @@ impl DockerEngine {
         }
         Ok(())
     }
+
+    pub(super) async fn copy_files(
+        &self,
+        id: &str,
+        files: &[FileRequest],
+    ) -> Result<(), EngineError> {
+        let what = format!("the files of container {id}");
+        let all: Vec<&FileRequest> = files.iter().collect();
+        let archive = archive("/", &all)
+            .map_err(|problem| EngineError::Other(format!("{what}: {problem}")))?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        self.docker()
+            .upload_to_container(id, Some(options), bollard::body_full(archive))
+            .await
+            .map_err(|error| self.error(&what, &error))
+    }
 }
 
 /// The files by what they lie in: a mount, or the container's own file system. Not every engine

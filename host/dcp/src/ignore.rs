@@ -1,22 +1,23 @@
-//! `.dockerignore`: comments, `!` exceptions, `*`, `?`, `[a-z]` and `**`; the last rule that
-//! matches a path, or a folder above it, decides.
+//! `.dockerignore` and `.gitignore`: comments, `!` exceptions, `*`, `?`, `[a-z]` and `**`; the last
+//! rule that matches a path, or a folder above it, decides.
 //!
 //! Knows nothing of the file system.
 
 /// The rules of one file.
-#[derive(Debug, Default)]
-pub(super) struct Ignore {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ignore {
     rules: Vec<Rule>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     exception: bool,
     parts: Vec<Vec<char>>,
 }
 
 impl Ignore {
-    pub(super) fn parse(text: &str) -> Self {
+    /// Reads a `.dockerignore`: every pattern begins at the root.
+    pub fn parse(text: &str) -> Self {
         let rules = text
             .trim_start_matches('\u{feff}')
             .lines()
@@ -38,13 +39,38 @@ impl Ignore {
         Self { rules }
     }
 
+    /// Reads a `.gitignore`: a pattern without a slash, but for one at its end, means a name
+    /// wherever it is.
+    pub fn parse_git(text: &str) -> Self {
+        let anchored = |line: &str| {
+            let line = line.trim_end();
+            let (sign, pattern) = match line.strip_prefix('!') {
+                Some(pattern) => ("!", pattern),
+                None => ("", line),
+            };
+            let name = pattern.trim_end_matches('/');
+            if line.starts_with('#') || name.is_empty() || name.contains('/') {
+                format!("{line}\n")
+            } else {
+                format!("{sign}**/{pattern}\n")
+            }
+        };
+        let lines: String = text.lines().map(anchored).collect();
+        Self::parse(&lines)
+    }
+
+    /// Nothing is ignored.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Whether something in an ignored folder may be taken back in.
-    pub(super) fn has_exceptions(&self) -> bool {
+    pub fn has_exceptions(&self) -> bool {
         self.rules.iter().any(|rule| rule.exception)
     }
 
     /// Whether a path (relative, with `/`) is ignored.
-    pub(super) fn matches(&self, path: &str) -> bool {
+    pub fn matches(&self, path: &str) -> bool {
         let parts: Vec<Vec<char>> = path.split('/').map(|part| part.chars().collect()).collect();
         let hit = |rule: &&Rule| (1..=parts.len()).any(|end| covers(&rule.parts, &parts[..end]));
         let last = self.rules.iter().rev().find(hit);
@@ -136,6 +162,23 @@ mod tests {
                 ignored,
                 "{rules:?} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn rules_match_as_git_does() {
+        let cases = [
+            ("target/", "a/target/x", true),
+            ("/target", "a/target", false),
+            ("docs/*.md", "a/docs/x.md", false),
+            ("docs/*.md", "docs/x.md", true),
+            ("*.log\n!keep.log", "a/keep.log", false),
+            ("*.log\n!keep.log", "a/other.log", true),
+            ("# all\n\n", "all", false),
+        ];
+        for (rules, path, ignored) in cases {
+            let found = Ignore::parse_git(rules).matches(path);
+            assert_eq!(found, ignored, "{rules:?} {path}");
         }
     }
 
