@@ -520,7 +520,7 @@ async fn as_another_user() {
     let data = Placeholder::DataFolder("db".into()).write();
     let conf = Placeholder::File("x.conf".into()).write();
     let script = format!(
-        "id -un; id -G; cat {conf}; echo x > {data}/made; echo $HOME; ps -o sid= -p $$ | tr -d ' ' | sed s/$$/leader/"
+        "id -un; id -G; cat {conf}; echo x > {data}/made; echo $HOME; read -r a b c d e session f </proc/$$/stat; [ $session = $$ ] && echo leader"
     );
     let mut object = shell("closed", &script);
     object.spec.working_directory = Some("/".to_owned());
