@@ -12,6 +12,8 @@ mod bad_machine;
 mod bad_plugin;
 #[path = "blackbox/commands.rs"]
 mod commands;
+#[path = "blackbox/control_plane.rs"]
+mod control_plane;
 #[path = "blackbox/crash.rs"]
 mod crash;
 #[path = "blackbox/detached.rs"]

@@ -276,3 +276,67 @@ fn every_fact_is_documented() {
         );
     }
 }
+
+/// Whether a file has a test of this name, as cargo knows it.
+fn has_test(path: &str, name: &str) -> bool {
+    let Ok(text) = std::fs::read_to_string(root().join(path)) else {
+        return false;
+    };
+    let (module, function) = name.rsplit_once("::").unwrap_or(("", name));
+    // `a/b.rs` is module b, and so are its tests below it.
+    let stem = Path::new(path).file_stem().unwrap().to_string_lossy();
+    let known = module
+        .split("::")
+        .any(|part| part == "tests" || part == stem);
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let place = lines.iter().position(|line| {
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.strip_prefix("fn ")
+            .is_some_and(|rest| rest.starts_with(&format!("{function}(")))
+    });
+    let is_test = place.is_some_and(|place| {
+        let above = lines[..place].iter().rev();
+        let mut attributes = above.take_while(|line| line.starts_with('#'));
+        attributes.any(|line| matches!(*line, "#[test]" | "#[tokio::test]"))
+    });
+    (module.is_empty() || known) && is_test
+}
+
+#[test]
+fn every_clause_has_its_test() {
+    let text = std::fs::read_to_string(root().join("docs/conformance.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let mut groups = BTreeSet::new();
+    let mut clauses = BTreeSet::new();
+    // Without the head of the table.
+    for row in rows.skip(1) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [clause, says, tests, engines] = cells[..] else {
+            panic!("not four cells: {row}");
+        };
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "empty: {row}");
+        assert!(says.len() > 10, "it says nothing: {row}");
+        assert!(clauses.insert(clause.to_owned()), "twice: {row}");
+        let group = clause.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        let group: u32 = group.parse().unwrap_or_else(|_| panic!("no number: {row}"));
+        groups.insert(group);
+        for test in tests.split("; ") {
+            let names: Vec<&str> = test.split('`').collect();
+            let ["", path, " ", name, ""] = names[..] else {
+                panic!("not a file and a test: {test}");
+            };
+            assert!(has_test(path, name), "there is no test {name} in {path}");
+        }
+        let engines: BTreeSet<&str> = engines.split(", ").collect();
+        let known = BTreeSet::from(["docker", "fake", "processes", "none"]);
+        assert!(engines.is_subset(&known), "{row}");
+        // Containers, networks and volumes are shown on the real engine.
+        let containers = matches!(group, 1..=14 | 17 | 27..=29 | 33 | 34 | 38 | 39);
+        assert!(!containers || engines.contains("docker"), "{row}");
+    }
+    assert_eq!(
+        groups,
+        (1..=41).collect(),
+        "one of the groups has no clause"
+    );
+}

@@ -100,6 +100,41 @@ async fn a_dead_host_is_cleaned_up_after_and_a_live_one_never_notices() {
     stranger.wait().unwrap();
 }
 
+/// The number of a process of the dead host is somebody else's by now.
+#[tokio::test]
+async fn a_stranger_with_the_number_of_one_of_ours() {
+    let folders = Folders::new();
+    let mut host = spawn_host(folders.path());
+    for name in FILES {
+        file(&folders.path().join(name)).await;
+    }
+    let plain = file(&folders.path().join("plain")).await;
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let mut stranger = Command::new("sleep")
+        .arg("1000")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let records = folders.path().join("state/records");
+    let journal = std::fs::read_dir(records).unwrap().next().unwrap();
+    let journal = journal.unwrap().path();
+    let text = std::fs::read_to_string(&journal).unwrap();
+    // In a record of its own, beside the true one: that one's time, another number.
+    let of_it = format!("\"pid\":{plain},");
+    let record = text.lines().find(|line| line.contains(&of_it)).unwrap();
+    let reused = record.replace(&of_it, &format!("\"pid\":{},", stranger.id()));
+    assert_ne!(record, reused);
+    std::fs::write(&journal, format!("{text}{reused}\n")).unwrap();
+    let plane = folders.plane().await;
+    plane.wait_idle().await;
+    assert!(!alive(&plain), "what is ours is gone");
+    assert!(stranger.try_wait().unwrap().is_none(), "and nothing else");
+    plane.stop(Stop::Graceful).await;
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
 /// At any moment of a start, the first ones included.
 #[tokio::test]
 async fn killed_at_random_moments() {

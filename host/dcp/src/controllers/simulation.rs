@@ -37,6 +37,8 @@ enum Bug {
     UnmadeWhileUsed,
     /// Nobody looks for what was not told.
     NeverLooks,
+    /// What somebody else started again is thought to be over.
+    RevivalIgnored,
 }
 
 fn run(seed: u64, bug: Option<Bug>) -> (Simulation, Result<(), String>) {

@@ -138,6 +138,8 @@ pub(crate) struct Facts {
     pub(crate) serving: bool,
     /// They are those of an earlier life.
     pub(crate) outdated: bool,
+    /// Somebody else started it again while it was being stopped.
+    pub(crate) revival: Option<(Timestamp, BTreeMap<String, SocketAddr>)>,
     pub(crate) clean: Work,
     pub(crate) probes: BTreeMap<String, ProbeState>,
     pub(crate) again: Again,
@@ -242,23 +244,19 @@ impl Facts {
             // A finished state stays finished, and so does one that nothing is known of any more,
             // unless somebody else starts it again.
             // Before it ran, it is the end of an earlier workload with the same name.
-            Report::Ended(ended) if self.is_running() => self.ended = Some(ended),
+            Report::Ended(ended) if self.is_running() => {
+                self.ended = Some(ended);
+                self.revival = None;
+            }
             Report::Revived(at, addresses) if self.can_revive() => {
-                self.started.at = at;
-                self.started.addresses = addresses;
-                self.ended = None;
-                self.stop = Work::Idle;
-                self.stuck = false;
-                self.condemned = false;
-                self.paused = false;
-                self.again = Again::No;
-                self.outdated = self.serving;
-                self.probes.clear();
+                self.revival = Some((at, addresses));
+                self.revive();
             }
             Report::Paused(paused) => self.paused = paused,
             Report::Stopped(done) => {
                 self.stop = Work::Done;
                 self.stuck |= !done && self.ended.is_none();
+                self.revive();
             }
             Report::Cleaned => self.clean = Work::Done,
             Report::Probed(name, state) if self.serving => {
@@ -271,26 +269,47 @@ impl Facts {
             }
             Report::Succeeded(Some(name)) => self.successor = Some(name),
             Report::Succeeded(None) => self.again = Again::Cancelled,
-            Report::Started(_)
-            | Report::Failed(..)
-            | Report::Ended(_)
-            | Report::Revived(..)
-            | Report::Probed(..) => {}
+            // That life is over, too.
+            Report::Ended(_) => self.revival = None,
+            Report::Started(_) | Report::Failed(..) | Report::Revived(..) | Report::Probed(..) => {}
         }
     }
 
-    /// It has run, and what was begun since doesn't speak against its running again.
+    /// It has run, and is neither being removed nor replaced.
     fn can_revive(&self) -> bool {
-        let untouched = self.stop == Work::Idle || self.is_over() && self.stop == Work::Done;
-        self.launch == Launch::Done && untouched && self.clean == Work::Idle && !self.restarts()
+        self.launch == Launch::Done && self.clean == Work::Idle && !self.restarts()
     }
 
-    /// Where a launch is that is under way.
-    pub(crate) fn stage(&self) -> Option<Stage> {
-        match self.launch {
+    /// It runs again, unless it is just being stopped: how that went has to be known first.
+    fn revive(&mut self) {
+        if self.stop == Work::Busy || !self.can_revive() {
+            return;
+        }
+        let Some((at, addresses)) = self.revival.take() else {
+            return;
+        };
+        self.started.at = at;
+        self.started.addresses = addresses;
+        self.ended = None;
+        self.stop = Work::Idle;
+        self.stuck = false;
+        self.condemned = false;
+        self.paused = false;
+        self.again = Again::No;
+        self.outdated = self.serving;
+        self.probes.clear();
+    }
+
+    /// Takes what an effect tells; whether that has to be seen before anything follows from it: a
+    /// launch got further, or what was over runs again.
+    pub(crate) fn learn_milestone(&mut self, report: Report) -> bool {
+        let stage = |facts: &Self| match facts.launch {
             Launch::Busy(stage, _) => Some(stage),
             _ => None,
-        }
+        };
+        let before = (stage(self), self.is_over());
+        self.learn(report);
+        stage(self) != before.0 || before.1 && !self.is_over()
     }
 
     /// It runs, as far as we know.

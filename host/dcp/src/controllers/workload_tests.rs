@@ -238,6 +238,7 @@ fn every_report_in_every_state() {
         // By somebody else, behind our back.
         ("ended", "running"),
         ("stuck", "running"),
+        ("stopping", "running"),
     ];
     for facts in all_facts() {
         for report in &reports {
@@ -252,10 +253,18 @@ fn every_report_in_every_state() {
             if !revived && (facts.ended.is_some() || facts.launch != Launch::Done) {
                 assert_eq!(facts.ended, next.ended);
             }
-            // What is being stopped, removed or replaced by us is not somebody else's to start.
-            let ours = facts.stop == Work::Busy || facts.clean != Work::Idle || facts.restarts();
+            // What is being removed or replaced by us is not somebody else's to start.
+            let ours = facts.clean != Work::Idle || facts.restarts();
             if revived && (ours || facts.launch != Launch::Done) {
                 assert_eq!(facts, next);
+            }
+            // What is being stopped runs again when that is over, however it went.
+            if revived && !ours && facts.launch == Launch::Done {
+                if facts.stop == Work::Busy {
+                    assert_eq!(to, from);
+                    next.learn(Report::Stopped(facts.aborting));
+                }
+                assert_eq!(word(&next), "running");
             }
         }
     }

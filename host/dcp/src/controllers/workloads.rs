@@ -88,9 +88,7 @@ impl Controllers {
         let Some(workload) = self.workloads.get_mut(&key) else {
             return;
         };
-        let before = workload.facts.stage();
-        workload.facts.learn(report);
-        if workload.facts.stage() != before {
+        if workload.facts.learn_milestone(report) {
             // What follows may come at once, and a status must not skip a state.
             self.write_status(&key, Vec::new());
         }

@@ -337,10 +337,7 @@ impl ContainerEngine for FakeEngine {
     }
 
     fn remove_network<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
-        self.call("remove_network", id, |state| {
-            state.networks.remove(id);
-            Ok(())
-        })
+        self.call("remove_network", id, |state| state.remove_network(id))
     }
 
     fn ensure_volume<'a>(
@@ -379,6 +376,11 @@ impl ContainerEngine for FakeEngine {
             if state.container(&request.name).is_ok() {
                 let text = format!("the name {} is in use", request.name);
                 return Err(EngineError::Other(text));
+            }
+            if let Some((lost, _)) =
+                (request.networks.iter()).find(|(network, _)| !state.networks.contains_key(network))
+            {
+                return Err(EngineError::NotFound(format!("network {lost}")));
             }
             state.containers.insert(id.clone(), container);
             for (network, names) in &request.networks {
@@ -493,6 +495,7 @@ impl ContainerEngine for FakeEngine {
         _: Duration,
     ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>> {
         self.call("exec", id, |state| {
+            state.running(id)?;
             let program = command.first().map(String::as_str).unwrap_or_default();
             let exit_code = state.execs.get(program).copied().unwrap_or(0);
             Ok(ExecOutcome {
@@ -510,7 +513,7 @@ impl ContainerEngine for FakeEngine {
         mut end: watch::Receiver<bool>,
     ) -> BoxFuture<'a, Result<i64, EngineError>> {
         let called = self.call("run", id, |state| {
-            state.container(id)?;
+            state.running(id)?;
             state.runs.push((id.to_owned(), request.clone()));
             let program = request.command.first().cloned().unwrap_or_default();
             let code = state.execs.get(&program).copied().unwrap_or(0);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::lab::{IMAGE, Lab, docker_engine, shell, skipped, state};
 use crate::support::Folders;
 
-/// An engine with folders, a socket and containers of its own, and no networks.
+/// An engine with folders, a socket, a network stack and containers of its own.
 struct OwnEngine {
     folder: tempfile::TempDir,
     daemon: Option<Child>,
@@ -91,7 +91,10 @@ impl OwnEngine {
             .open(self.path("log"))
             .unwrap();
         let option = |name: &str, value: &Path| format!("--{name}={}", value.display());
-        let mut daemon = Command::new("dockerd")
+        // In a network of its own: one without a bridge removes the one that it finds there, which
+        // is the machine's otherwise.
+        let mut daemon = Command::new("unshare")
+            .args(["--net", "dockerd"])
             .arg(option("config-file", &self.path("config")))
             .arg(option("data-root", &self.path("data")))
             .arg(option("exec-root", &self.path("exec")))
@@ -104,10 +107,13 @@ impl OwnEngine {
             .stderr(log)
             .spawn()
             .map_err(|error| format!("dockerd: {error}"))?;
+        let ours = format!("/proc/{}/ns/net", daemon.id());
         let begun = Instant::now();
         loop {
             let asked = self.docker_command().arg("version").output().unwrap();
             if asked.status.success() {
+                let net = |path: &str| std::fs::read_link(path).unwrap();
+                assert_ne!(net(&ours), net("/proc/self/ns/net"));
                 self.daemon = Some(daemon);
                 return Ok(());
             }

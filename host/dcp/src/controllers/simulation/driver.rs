@@ -17,6 +17,7 @@ use crate::controllers::workload::{Facts, Report};
 /// What has to happen in some schedule.
 pub(super) const FAULTS: &[&str] = &[
     "abort",
+    "again",
     "build",
     "create fails",
     "delete",
@@ -113,6 +114,7 @@ enum Act {
     ReconcileNetwork,
     Engine,
     End(String),
+    Again(String),
     Vanish(String),
     Pause(String),
     Unhealthy(ObjectKey),
@@ -129,6 +131,8 @@ pub(super) struct Simulation {
     pub(super) lineages: BTreeMap<ObjectKey, (u32, ObjectKey)>,
     pub(super) network: Network,
     pub(super) world: World,
+    /// By container: the start that its watcher knows of, and whether that life is over.
+    pub(super) watched: BTreeMap<ObjectKey, (u32, bool)>,
     pub(super) tasks: Vec<Task>,
     pub(super) inbox: VecDeque<Message>,
     pub(super) queue: BTreeSet<ObjectKey>,
@@ -152,6 +156,7 @@ impl Simulation {
             lineages: BTreeMap::new(),
             network: Network::default(),
             world: World::default(),
+            watched: BTreeMap::new(),
             tasks: Vec::new(),
             inbox: VecDeque::new(),
             queue: BTreeSet::new(),
@@ -282,6 +287,9 @@ impl Simulation {
                 acts.push(Act::End(name.clone()));
             }
             if World::is_container(name) {
+                if matches!(thing, Thing::Ended(_)) && self.world.can_start() {
+                    acts.push(Act::Again(name.clone()));
+                }
                 acts.push(Act::Vanish(name.clone()));
                 if thing.lives() {
                     acts.push(Act::Pause(name.clone()));
@@ -370,6 +378,11 @@ impl Simulation {
                 let code = [0, 0, 1, 137][self.chance.below(4)];
                 self.note(if code == 137 { "killed" } else { "end" });
                 self.world.end(&name, code, told);
+            }
+            Act::Again(name) => {
+                self.note("again");
+                let told = !self.fault("event lost", 3);
+                self.world.start(&name, told);
             }
             Act::Vanish(name) => {
                 self.note("vanish");

@@ -1,5 +1,6 @@
 //! What effects do in the world, step by step, and what they tell.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aspire_api::{Object, ObjectKey};
@@ -92,6 +93,9 @@ impl Simulation {
         if World::is_container(&key.name) {
             self.world.news.insert(key.name.clone(), true);
         }
+        let starts = self.world.starts.entry(key.name.clone()).or_default();
+        *starts += 1;
+        self.watched.insert(key.clone(), (*starts, false));
         self.tasks.push(Task::Watch { key });
     }
 
@@ -176,32 +180,55 @@ impl Simulation {
     pub(super) fn watch(&mut self, key: ObjectKey) {
         let container = World::is_container(&key.name);
         let thing = self.world.things.get(&key.name).copied();
+        let (starts, over) = self.watched.get(&key).copied().unwrap_or_default();
+        let now = self
+            .world
+            .starts
+            .get(&key.name)
+            .copied()
+            .unwrap_or_default();
+        let mut told = None;
+        let mut goes_on = container;
         if container && self.world.engine_down {
-            self.world.news.insert(key.name.clone(), false);
-            return self.tasks.push(Task::Watch { key });
-        }
-        let code = match thing {
-            Some(Thing::Ended(code)) => Some(code),
-            Some(_) => {
-                self.world.news.insert(key.name.clone(), false);
-                return self.tasks.push(Task::Watch { key });
+            // Nobody can be asked.
+        } else if thing.is_some_and(Thing::lives) {
+            if over || starts != now {
+                self.watched.insert(key.clone(), (now, false));
+                told = Some(Report::Revived(Timestamp(self.clock), BTreeMap::new()));
             }
-            // A process can't go without having ended.
-            None if !container => Some(137),
-            None => None,
-        };
-        self.world.news.remove(&key.name);
+            goes_on = true;
+        } else {
+            let code = match thing {
+                Some(Thing::Ended(code)) => Some(code),
+                // A process can't go without having ended.
+                None if !container => Some(137),
+                _ => None,
+            };
+            goes_on &= thing.is_some();
+            if !over && thing != Some(Thing::Created) {
+                self.watched.insert(key.clone(), (now, true));
+                told = Some(self.ended(&key, code));
+            }
+        }
+        if goes_on {
+            self.world.news.insert(key.name.clone(), false);
+            self.tasks.push(Task::Watch { key: key.clone() });
+        } else {
+            self.world.news.remove(&key.name);
+        }
+        if let Some(report) = told {
+            self.tell(&key, report);
+        }
+    }
+
+    fn ended(&self, key: &ObjectKey, code: Option<i32>) -> Report {
         let at = Timestamp(self.clock);
-        let begun = self
-            .items
-            .get(&key)
-            .map_or(at, |item| item.facts.started.at);
-        let ended = Ended {
+        let begun = self.items.get(key).map_or(at, |item| item.facts.started.at);
+        Report::Ended(Ended {
             at,
             ran: Duration::from_micros(u64::try_from(at.0 - begun.0).unwrap_or(0)),
             code,
             note: String::new(),
-        };
-        self.tell(&key, Report::Ended(ended));
+        })
     }
 }

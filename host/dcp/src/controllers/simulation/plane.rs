@@ -20,12 +20,12 @@ impl Simulation {
                 let Some(item) = self.items.get_mut(&key) else {
                     return Ok(());
                 };
-                let before = item.facts.stage();
                 if let (Report::Ended(ended), Some(Bug::EndChanges)) = (&report, bug) {
                     item.facts.ended = Some(ended.clone());
                 }
-                item.facts.learn(report);
-                if item.facts.stage() != before {
+                let ignored = bug == Some(Bug::RevivalIgnored);
+                let ignored = ignored && matches!(report, Report::Revived(..));
+                if !ignored && item.facts.learn_milestone(report) {
                     self.show(&key, Vec::new())?;
                 }
                 self.queue.insert(key);
@@ -184,6 +184,10 @@ impl Simulation {
                 return Err(format!("{key}: no move of the table: {from} -> {to}"));
             }
             self.moves.insert((container, from, to.clone()));
+            if to == "Running" {
+                // Another life.
+                item.last = None;
+            }
             item.shown = to;
         }
         if let Some(end) = end(&item.object) {

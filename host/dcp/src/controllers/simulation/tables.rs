@@ -13,7 +13,8 @@ const EXECUTABLE: &str = "
 ";
 
 /// Moves of a Container (1.1), and from wherever it runs to `Unknown` when it was removed behind
-/// our back. Not taken by us: `Exited -> Running`, which nobody does behind our back here.
+/// our back; from wherever it is over to `Running` when it was started again behind our back, from
+/// `Stopping` if nobody saw it ended.
 const CONTAINER: &str = "
     Pending           RuntimeUnhealthy NotFound Building Starting Running FailedToStart
     RuntimeUnhealthy  NotFound Building Starting Running FailedToStart
@@ -22,7 +23,9 @@ const CONTAINER: &str = "
     Starting          Running Exited FailedToStart
     Running           Paused Stopping Exited Unknown
     Paused            Running Stopping Exited Unknown
-    Stopping          Exited Unknown
+    Stopping          Exited Unknown Running
+    Exited            Running
+    Unknown           Running
 ";
 
 /// Moves that a simulated schedule can't take, and why.

@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) things: BTreeMap<String, Thing>,
     /// What the engine told, or a look found, and whose watcher has not heard of it yet.
     pub(super) news: BTreeMap<String, bool>,
+    /// How often a container was started.
+    pub(super) starts: BTreeMap<String, u32>,
     pub(super) network: bool,
 }
 
@@ -70,9 +72,23 @@ impl World {
             && thing.lives()
         {
             *thing = Thing::Ended(code);
-            if told {
-                self.news.insert(name.to_owned(), true);
+            if let Some(news) = self.news.get_mut(name) {
+                *news |= told;
             }
+        }
+    }
+
+    /// Whether a container can be started.
+    pub(super) fn can_start(&self) -> bool {
+        self.network && !self.engine_down
+    }
+
+    /// Somebody else starts a container again.
+    pub(super) fn start(&mut self, name: &str, told: bool) {
+        self.things.insert(name.to_owned(), Thing::Running);
+        *self.starts.entry(name.to_owned()).or_default() += 1;
+        if let Some(news) = self.news.get_mut(name) {
+            *news |= told;
         }
     }
 

@@ -89,6 +89,27 @@ impl State {
             .ok_or(EngineError::NotFound(id))
     }
 
+    /// One that commands can be run in.
+    pub(super) fn running(&mut self, id: &str) -> Result<(), EngineError> {
+        match self.container(id)?.state {
+            "running" => Ok(()),
+            state => Err(EngineError::Other(format!("{id} is not running: {state}"))),
+        }
+    }
+
+    pub(super) fn remove_network(&mut self, name: &str) -> Result<(), EngineError> {
+        let Ok(network) = self.network(name) else {
+            return Ok(());
+        };
+        let members = network.members.clone();
+        let runs = |id: &String| (self.containers.get(id)).is_some_and(|it| it.state == "running");
+        if members.keys().any(runs) {
+            return Err(EngineError::Other(format!("{name} has active endpoints")));
+        }
+        self.networks.remove(name);
+        Ok(())
+    }
+
     pub(super) fn start(&mut self, id: &str, silently: bool) -> Result<(), EngineError> {
         let container = self.container(id)?;
         container.state = "running";
