@@ -40,11 +40,12 @@ pub enum HealthProbeKind {
     #[default]
     #[serde(rename = "HTTP")]
     Http,
-    /// A program; not served (`spec.aspire.probes` has commands).
+    /// A program of this machine that is run; exit code 0 is success.
     Executable,
 }
 
-/// A GET; 2xx is success, 3xx is unknown, everything else failure.
+/// A GET over `http` or `https` (whose certificate isn't verified); 2xx is success, 3xx is unknown,
+/// everything else failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpProbe {
@@ -67,7 +68,7 @@ pub struct HttpHeader {
     pub value: String,
 }
 
-/// A program to run.
+/// A program to run on this machine; exit code 0 is success.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecutableProbe {

@@ -19,6 +19,7 @@ pub mod replicas;
 pub mod schema;
 pub mod service;
 pub mod template;
+pub mod time;
 pub mod tunnel;
 pub mod validate;
 pub mod volume;

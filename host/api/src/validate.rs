@@ -14,6 +14,7 @@ use crate::health::{HealthProbe, HealthProbeKind};
 use crate::meta::SERVICE_PRODUCER_ANNOTATION;
 use crate::object::Object;
 use crate::template;
+use crate::time::micro_time;
 
 /// A field that cannot be as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -90,6 +91,14 @@ impl Findings {
         }
     }
 
+    /// Refuses a field that goes with another type.
+    fn only_for(&mut self, field: impl Into<String>, is_set: bool) {
+        if is_set {
+            let message = "is for probes of another type";
+            self.add(FieldErrorReason::Forbidden, field, message);
+        }
+    }
+
     /// Refuses the change of a field.
     fn fixed<T: PartialEq>(&mut self, field: impl Into<String>, old: &T, new: &T) {
         if old != new {
@@ -125,7 +134,13 @@ impl Findings {
         match (pid, timestamp) {
             (Some(_), None) => self.required("spec.monitorTimestamp", true),
             (None, Some(_)) => self.required("spec.monitorPid", true),
-            (Some(pid), _) if pid <= 0 => self.invalid("spec.monitorPid", "must be positive"),
+            (Some(pid), _) if u32::try_from(pid).map_or(true, |pid| pid == 0) => {
+                self.invalid("spec.monitorPid", format!("{pid} is no process id"));
+            }
+            (_, Some(time)) if micro_time(time).is_none() => {
+                let message = format!("`{time}` is no time, such as `2026-01-02T03:04:05.123456Z`");
+                self.invalid("spec.monitorTimestamp", message);
+            }
             _ => {}
         }
     }
@@ -142,8 +157,11 @@ impl Findings {
                 self.add(FieldErrorReason::Duplicate, at("name"), message);
             }
             let is_program = probe.kind == HealthProbeKind::Executable;
-            self.unserved(at("type"), is_program);
-            self.unserved(at("executableProbe"), probe.executable_probe.is_some());
+            self.only_for(at("httpProbe"), is_program && probe.http_probe.is_some());
+            self.only_for(
+                at("executableProbe"),
+                !is_program && probe.executable_probe.is_some(),
+            );
             match &probe.http_probe {
                 None => self.required(at("httpProbe"), !is_program),
                 Some(http) => {
@@ -151,6 +169,13 @@ impl Findings {
                     let headers = http.headers.iter().map(|header| &header.value);
                     let texts = headers.chain([&http.url]);
                     self.templates(texts.map(|text| ("spec.healthProbes.httpProbe", text)));
+                }
+            }
+            match &probe.executable_probe {
+                None => self.required(at("executableProbe"), is_program),
+                Some(program) => {
+                    let at = at("executableProbe.executableTemplate");
+                    executable::check_probe(self, &at, &program.executable_template);
                 }
             }
             let schedule = &probe.schedule;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aspire_api::{Kind, ObjectKey};
+use aspire_api::ObjectKey;
+use aspire_api::service::producers;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Timestamp;
@@ -93,6 +94,8 @@ pub(crate) struct Context {
     pub(crate) messages: mpsc::UnboundedSender<Message>,
     /// The run ends: 1 orderly, 2 by force.
     pub(crate) stopping: watch::Sender<u8>,
+    /// The run ends and leaves everything as it is.
+    pub(crate) abandoned: watch::Sender<bool>,
     /// Whatever is being stopped is to be killed now.
     pub(crate) force: watch::Sender<bool>,
     pub(crate) creator: String,
@@ -148,24 +151,30 @@ impl Context {
     /// What an object's placeholders see.
     pub(crate) fn scope<'a>(
         &'a self,
-        name: &str,
+        object: &ObjectKey,
         viewpoint: Viewpoint,
         serving: BTreeMap<String, u16>,
         waiting: &'a (dyn Fn(&str) + Send + Sync),
     ) -> Scope<'a> {
         let process = viewpoint == Viewpoint::Machine;
+        let name = &*object.name;
+        let found = self.store.get(object).ok();
         // Data outlives the object that it was made for.
-        let key = ObjectKey::new(Kind::Executable, name);
-        let found = self.store.get(&key).ok();
         let first = found
             .as_ref()
             .map_or(name, |found| found.metadata().first());
+        let produced = found.as_ref().map(|found| producers(found.metadata()));
+        let produced = produced.and_then(Result::ok).unwrap_or_default();
+        let listening = produced
+            .into_iter()
+            .filter_map(|producer| Some((producer.service_name, producer.address?)));
         Scope {
             book: &self.book,
             secrets: self.config.secrets.as_ref(),
             redactor: &self.redactor,
             viewpoint,
             serving,
+            listening: listening.collect(),
             data: process.then(|| self.config.data_folder.join("data").join(first)),
             files: process.then(|| self.config.data_folder.join("files").join(name)),
             waiting,

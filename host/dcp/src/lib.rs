@@ -49,6 +49,7 @@ mod harvest;
 pub mod identity;
 pub mod logs;
 pub mod machinery;
+mod monitor;
 mod os;
 mod plane;
 mod ports;

@@ -30,7 +30,10 @@ pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
         findings.unserved("spec.build.secrets", !build.secrets.is_empty());
     }
     findings.monitor(spec.monitor_pid, spec.monitor_timestamp.as_ref());
-    findings.unserved("spec.monitorPid", spec.monitor_pid.is_some());
+    if spec.monitor_pid.is_some() && mode == Mode::Existing {
+        let message = "a container that somebody else makes is not ours to stop";
+        findings.add(FieldErrorReason::Forbidden, "spec.monitorPid", message);
+    }
     findings.probes(&spec.health_probes);
     let env = spec
         .env
@@ -123,7 +126,19 @@ pub(super) fn check_change(findings: &mut Findings, old: &ContainerSpec, new: &C
     findings.fixed("spec.persistent", &old.persistent, &new.persistent);
     findings.fixed("spec.labels", &old.labels, &new.labels);
     findings.fixed("spec.healthProbes", &old.health_probes, &new.health_probes);
+    findings.fixed("spec.monitorPid", &old.monitor_pid, &new.monitor_pid);
+    findings.fixed(
+        "spec.monitorTimestamp",
+        &old.monitor_timestamp,
+        &new.monitor_timestamp,
+    );
+    findings.fixed(
+        "spec.pemCertificates",
+        &old.pem_certificates,
+        &new.pem_certificates,
+    );
     findings.fixed("spec.pullPolicy", &old.pull_policy, &new.pull_policy);
+    findings.fixed("spec.imageLayers", &old.image_layers, &new.image_layers);
     findings.fixed("spec.createFiles", &old.create_files, &new.create_files);
     if old.networks.is_some() != new.networks.is_some() {
         findings.fixed("spec.networks", &old.networks, &new.networks);

@@ -3,6 +3,7 @@
 use super::{FieldErrorReason, Findings};
 use crate::container::Mode;
 use crate::executable::{ExecutableSpec, ExecutionType};
+use crate::replicas::ExecutableTemplate;
 
 pub(super) fn check(findings: &mut Findings, spec: &ExecutableSpec) {
     findings.required("spec.executablePath", spec.executable_path.is_empty());
@@ -25,7 +26,6 @@ pub(super) fn check(findings: &mut Findings, spec: &ExecutableSpec) {
     findings.unserved("spec.persistent", spec.persistent);
     findings.unserved("spec.lifecycleKey", spec.lifecycle_key.is_some());
     findings.monitor(spec.monitor_pid, spec.monitor_timestamp.as_ref());
-    findings.unserved("spec.monitorPid", spec.monitor_pid.is_some());
     findings.probes(&spec.health_probes);
     let env = spec
         .env
@@ -46,6 +46,52 @@ pub(super) fn check_change(findings: &mut Findings, old: &ExecutableSpec, new: &
     findings.fixed("spec.mode", &old.mode, &new.mode);
     findings.fixed("spec.persistent", &old.persistent, &new.persistent);
     findings.fixed("spec.healthProbes", &old.health_probes, &new.health_probes);
+    findings.fixed("spec.monitorPid", &old.monitor_pid, &new.monitor_pid);
+    findings.fixed(
+        "spec.monitorTimestamp",
+        &old.monitor_timestamp,
+        &new.monitor_timestamp,
+    );
+    findings.fixed(
+        "spec.pemCertificates",
+        &old.pem_certificates,
+        &new.pem_certificates,
+    );
     findings.one_way("spec.start", old.start, new.start);
     findings.one_way("spec.stop", old.stop, new.stop);
+}
+
+/// A program that is run for its exit code: what concerns a life of its own has no place there.
+pub(super) fn check_probe(findings: &mut Findings, at: &str, template: &ExecutableTemplate) {
+    let spec = &template.spec;
+    let mut inner = Findings::default();
+    check(&mut inner, spec);
+    for mut error in inner.0 {
+        error.field = format!("{at}.{}", error.field);
+        findings.0.push(error);
+    }
+    let mut refuse = |field: &str, is_set: bool| {
+        if is_set {
+            let message = "means nothing for a probe";
+            findings.add(
+                FieldErrorReason::Forbidden,
+                format!("{at}.{field}"),
+                message,
+            );
+        }
+    };
+    refuse("labels", !template.labels.is_empty());
+    refuse("annotations", !template.annotations.is_empty());
+    refuse("spec.healthProbes", !spec.health_probes.is_empty());
+    refuse(
+        "spec.mode",
+        spec.mode.is_some_and(|mode| mode != Mode::Session),
+    );
+    refuse("spec.persistent", spec.persistent);
+    refuse("spec.lifecycleKey", spec.lifecycle_key.is_some());
+    refuse("spec.monitorPid", spec.monitor_pid.is_some());
+    refuse("spec.pemCertificates", spec.pem_certificates.is_some());
+    refuse("spec.start", !spec.start);
+    refuse("spec.stop", spec.stop);
+    refuse("spec.aspire", spec.aspire.is_some());
 }

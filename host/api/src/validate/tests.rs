@@ -93,7 +93,47 @@ fn new_ones() {
         (
             "Executable",
             json!({"executablePath": "a", "monitorPid": 1}),
-            "spec.monitorTimestamp FieldValueRequired spec.monitorPid FieldValueForbidden",
+            "spec.monitorTimestamp FieldValueRequired",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "monitorPid": 0, "monitorTimestamp": "2026-01-02T03:04:05Z"}),
+            "spec.monitorPid FieldValueInvalid",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "monitorPid": 1, "monitorTimestamp": "soon"}),
+            "spec.monitorTimestamp FieldValueInvalid",
+        ),
+        (
+            "Container",
+            json!({"mode": "existing", "containerName": "a", "monitorPid": 1, "monitorTimestamp": "2026-01-02T03:04:05Z"}),
+            "spec.monitorPid FieldValueForbidden",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "healthProbes": [{"name": "a", "type": "Executable", "schedule": {"interval": "1s"}}]}),
+            "spec.healthProbes[0].executableProbe FieldValueRequired",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "healthProbes": [{
+                "name": "a", "type": "HTTP", "httpProbe": {"url": "x"}, "schedule": {"interval": "1s"},
+                "executableProbe": {"executableTemplate": {"spec": {"executablePath": "b"}}},
+            }]}),
+            "spec.healthProbes[0].executableProbe FieldValueForbidden",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "healthProbes": [{
+                "name": "a", "type": "Executable", "schedule": {"interval": "1s"},
+                "executableProbe": {"executableTemplate": {
+                    "labels": {"x": "y"}, "spec": {"executablePath": "b", "start": false, "workingDirectory": "c"},
+                }},
+            }]}),
+            "spec.healthProbes[0].executableProbe.executableTemplate.spec.workingDirectory FieldValueInvalid \
+             spec.healthProbes[0].executableProbe.executableTemplate.labels FieldValueForbidden \
+             spec.healthProbes[0].executableProbe.executableTemplate.spec.start FieldValueForbidden",
         ),
         (
             "Executable",

@@ -277,7 +277,7 @@ async fn prepare(
         serving.insert(endpoint.service, port);
     }
     let viewpoint = viewpoint(context, container, &info);
-    let scope = context.scope(&key.name, viewpoint.clone(), serving.clone(), &waiting);
+    let scope = context.scope(key, viewpoint.clone(), serving.clone(), &waiting);
     let image = match &spec.build {
         Some(build) => {
             let tag = if spec.image.is_empty() {

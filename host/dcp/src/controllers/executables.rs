@@ -42,12 +42,12 @@ pub(super) fn status(
         }
         Launch::Abandoned => {
             status.state = ExecutableState::Terminated;
-            "stopped before it was started".clone_into(&mut status.message);
+            status.message = facts.abandoned();
         }
         // Only what never began may become `Terminated` without having run.
         Launch::Aborted => {
             status.state = ExecutableState::FailedToStart;
-            "stopped before it was started".clone_into(&mut status.message);
+            status.message = facts.abandoned();
         }
         Launch::Done => {
             status.pid = facts.started.pid;

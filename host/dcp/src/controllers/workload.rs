@@ -131,6 +131,8 @@ pub(crate) struct Facts {
     pub(crate) stuck: bool,
     /// It is stopped because it was unhealthy.
     pub(crate) condemned: bool,
+    /// The process that it is to end with has ended.
+    pub(crate) orphaned: Option<u32>,
     /// Endpoints are published and probes run.
     pub(crate) serving: bool,
     pub(crate) clean: Work,
@@ -203,6 +205,8 @@ pub(crate) enum Report {
     Ended(Ended),
     /// It was paused or went on.
     Paused(bool),
+    /// The process that it is to end with has ended.
+    Orphaned(u32),
     /// Stopping is over; whether it succeeded.
     Stopped(bool),
     /// Cleaning is over.
@@ -236,6 +240,7 @@ impl Facts {
             // Before it ran, it is the end of an earlier workload with the same name.
             Report::Ended(ended) if self.is_running() => self.ended = Some(ended),
             Report::Paused(paused) => self.paused = paused,
+            Report::Orphaned(pid) => self.orphaned = Some(pid),
             Report::Stopped(done) => {
                 self.stop = Work::Done;
                 self.stuck |= !done && self.ended.is_none();
@@ -313,7 +318,7 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
         }
         return (facts, effects);
     }
-    let end = wanted.stop || wanted.deleting;
+    let end = wanted.stop || wanted.deleting || facts.orphaned.is_some();
     match &facts.launch {
         Launch::Idle if end => facts.launch = Launch::Abandoned,
         Launch::Idle if wanted.start && wanted.open => {
@@ -365,7 +370,8 @@ fn again(facts: &mut Facts, wanted: &Wanted, effects: &mut Vec<Effect>) {
     if facts.launch != Launch::Done || facts.stop == Work::Busy || !by_itself {
         return;
     }
-    let end = wanted.stop || wanted.deleting || wanted.ending;
+    let orphaned = facts.orphaned.is_some();
+    let end = wanted.stop || wanted.deleting || wanted.ending || orphaned;
     match facts.again {
         Again::Waiting { .. } | Again::Due { .. } if end => facts.again = Again::Cancelled,
         Again::No if !end => {

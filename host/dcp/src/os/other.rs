@@ -186,6 +186,16 @@ pub(crate) fn writer(pipe: Pipe) -> io::Result<impl AsyncWrite + Send + Unpin + 
     Ok::<Empty, io::Error>(tokio::io::empty())
 }
 
+/// When a process started.
+pub(crate) fn since_boot(_: Identity) -> Option<u64> {
+    None
+}
+
+/// When the machine was booted.
+pub(crate) fn boot_time() -> i64 {
+    0
+}
+
 /// Ports that outgoing connections may get at any time.
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
     49_152..=65_535

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::aspire::{Aspire, Prepare};
-use aspire_api::executable::{AmbientBehavior, EnvVar, Executable};
+use aspire_api::executable::{
+    AmbientBehavior, AmbientEnvironment, EnvVar, Executable, ExecutableSpec,
+};
 use aspire_api::service::{self, Protocol};
 use aspire_api::{Kind, Object, ObjectKey};
 use tokio::sync::watch;
@@ -157,43 +159,17 @@ async fn prepare(
         let note = format!("waiting for the port of {service}");
         context.tell(key, Report::Progress(Stage::Starting, note));
     };
-    let scope = context.scope(&key.name, Viewpoint::Machine, serving.clone(), &waiting);
+    let scope = context.scope(key, Viewpoint::Machine, serving.clone(), &waiting);
 
-    let ambient = spec.ambient_environment.clone().unwrap_or_default();
-    let mut env = match ambient.behavior {
-        AmbientBehavior::Inherit => context.config.environment.clone(),
-        AmbientBehavior::DoNotInherit => BTreeMap::new(),
-    };
+    let mut own = BTreeMap::new();
     if let Some(user) = &user {
-        env.insert("HOME".into(), user.home.clone().into());
-        env.insert("USER".into(), user.name.clone().into());
-        env.insert("LOGNAME".into(), user.name.clone().into());
+        own.insert("HOME".to_owned(), user.home.display().to_string());
+        own.insert("USER".to_owned(), user.name.clone());
+        own.insert("LOGNAME".to_owned(), user.name.clone());
     }
-    let mut given: BTreeMap<String, String> = BTreeMap::new();
-    for file in &spec.env_files {
-        let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-        given.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
-    }
-    for variable in &spec.env {
-        given.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
-    }
-    given.retain(|name, _| !is_control(name.as_ref()));
-    env.retain(|name, _| !is_control(name));
-    env.extend(
-        given
-            .iter()
-            .map(|(name, value)| (name.into(), value.into())),
-    );
-    let marks = [
-        (identity::RUN_VARIABLE, context.config.run.clone()),
-        (identity::OBJECT_VARIABLE, key.to_string()),
-        (identity::CREATOR_VARIABLE, context.creator.clone()),
-    ];
-    env.extend(
-        marks
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into())),
-    );
+    let given = given(&scope, spec).await?;
+    own.extend(given.clone());
+    let env = surroundings(context, spec.ambient_environment.as_ref(), &own, key);
 
     // One that inherits nothing is found all the same.
     let name = std::ffi::OsStr::new("PATH");
@@ -278,6 +254,49 @@ async fn prepare(
     })
 }
 
+/// The variables that an object and its files give a process.
+pub(crate) async fn given(
+    scope: &Scope<'_>,
+    spec: &ExecutableSpec,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut given: BTreeMap<String, String> = BTreeMap::new();
+    for file in &spec.env_files {
+        let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        given.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
+    }
+    for variable in &spec.env {
+        given.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
+    }
+    given.retain(|name, _| !is_control(name.as_ref()));
+    Ok(given)
+}
+
+/// The whole environment of a process: what it inherits, what it is given, our marks.
+pub(crate) fn surroundings(
+    context: &Context,
+    ambient: Option<&AmbientEnvironment>,
+    given: &BTreeMap<String, String>,
+    key: &ObjectKey,
+) -> BTreeMap<OsString, OsString> {
+    let mut env = match ambient.map(|ambient| ambient.behavior).unwrap_or_default() {
+        AmbientBehavior::Inherit => context.config.environment.clone(),
+        AmbientBehavior::DoNotInherit => BTreeMap::new(),
+    };
+    env.retain(|name, _| !is_control(name));
+    let given = given
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    env.extend(given);
+    let marks = [
+        (identity::RUN_VARIABLE, context.config.run.clone()),
+        (identity::OBJECT_VARIABLE, key.to_string()),
+        (identity::CREATOR_VARIABLE, context.creator.clone()),
+    ];
+    let marks = marks.map(|(name, value)| (name.into(), value.into()));
+    env.extend(marks);
+    env
+}
+
 fn find_user(aspire: &Aspire) -> Result<Option<User>, String> {
     let Some(name) = aspire.run_as.as_ref().filter(|_| os::is_root()) else {
         return Ok(None);
@@ -287,7 +306,7 @@ fn find_user(aspire: &Aspire) -> Result<Option<User>, String> {
         .ok_or_else(|| format!("it runs as user {name}, who does not exist on this machine"))
 }
 
-fn working_folder(context: &Context, wanted: Option<&str>) -> Result<PathBuf, String> {
+pub(crate) fn working_folder(context: &Context, wanted: Option<&str>) -> Result<PathBuf, String> {
     let folder = context.config.app_folder.join(wanted.unwrap_or_default());
     if !folder.is_dir() {
         return Err(format!("working directory {} is missing", folder.display()));
