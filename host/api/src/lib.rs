@@ -16,6 +16,7 @@ pub mod meta;
 pub mod network;
 pub mod object;
 pub mod replicas;
+pub mod run_args;
 pub mod schema;
 pub mod service;
 pub mod template;

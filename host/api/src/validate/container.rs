@@ -3,6 +3,7 @@
 use super::{FieldErrorReason, Findings};
 use crate::container::{ContainerSpec, Mode, VolumeMountKind};
 use crate::files::{FileSystemEntry, FileSystemEntryKind};
+use crate::run_args;
 
 pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
     let mode = spec.effective_mode();
@@ -21,7 +22,10 @@ pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
         findings.invalid("spec.containerName", message);
     }
     findings.unserved("spec.terminal", spec.terminal.is_some());
-    findings.unserved("spec.runArgs", !spec.run_args.is_empty());
+    if let Err(problem) = run_args::parse(&spec.run_args) {
+        let field = format!("spec.runArgs[{}]", problem.index);
+        findings.add(FieldErrorReason::NotSupported, field, problem.to_string());
+    }
     findings.unserved("spec.imageLayers", !spec.image_layers.is_empty());
     findings.unserved("spec.pemCertificates", spec.pem_certificates.is_some());
     if let Some(build) = &spec.build {

@@ -43,7 +43,7 @@ fn new_ones() {
         (
             "Container",
             json!({"image": "a", "runArgs": ["-x"]}),
-            "spec.runArgs FieldValueForbidden",
+            "spec.runArgs[0] FieldValueNotSupported",
         ),
         (
             "Container",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aspire_api::aspire::WorkloadEndpoint;
 use aspire_api::container::{Container, PullPolicy};
 use aspire_api::executable::EnvVar;
-use aspire_api::{Kind, Object, ObjectKey, service};
+use aspire_api::{Kind, Object, ObjectKey, run_args, service};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
@@ -351,7 +351,8 @@ pub(super) fn viewpoint(context: &Context, container: &Container, info: &EngineI
 
 pub(super) fn on_host_network(container: &Container) -> bool {
     let aspire = container.spec.aspire.as_ref();
-    aspire.is_some_and(|aspire| aspire.privileges.contains_key("network:host"))
+    let asked = run_args::parse(&container.spec.run_args).is_ok_and(|it| it.host_network);
+    asked || aspire.is_some_and(|aspire| aspire.privileges.contains_key("network:host"))
 }
 
 async fn create(

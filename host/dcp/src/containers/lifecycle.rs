@@ -64,6 +64,9 @@ impl Lifecycle {
         part("command", digest(&json(&(&spec.command, &spec.args))));
         part("networks", digest(&json(&spec.networks)));
         part("labels", digest(&json(&spec.labels)));
+        if !spec.run_args.is_empty() {
+            part("run-args", digest(&json(&spec.run_args)));
+        }
         part("certificates", digest(&json(&spec.pem_certificates)));
         if let Some(aspire) = &spec.aspire {
             let limits = (&aspire.cpu_millis, &aspire.memory, &aspire.privileges);
@@ -260,6 +263,8 @@ mod tests {
         );
         let build = |it: &mut Container| it.spec.build = Some(ContainerBuild::default());
         assert_eq!(told(build), "build, image changed");
+        let options = |it: &mut Container| it.spec.run_args = vec!["--init".into()];
+        assert_eq!(told(options), "run-args changed");
         let chosen = |it: &mut Container| it.spec.lifecycle_key = Some("mine".into());
         assert_eq!(told(chosen), "lifecycleKey changed");
     }

@@ -18,6 +18,7 @@ mod ignore;
 mod images;
 mod inspect;
 mod networks;
+mod options;
 mod output;
 mod raw;
 mod spec;

@@ -164,3 +164,20 @@ pub(crate) fn alive(pid: &str) -> bool {
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
+
+/// When a process started, as DCP writes it on Linux: the time since boot, from the year 1 on.
+pub(crate) fn since_boot(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = rest.split(' ').nth(19).unwrap().parse().unwrap();
+    let (seconds, hundredths) = (ticks / 100, ticks % 100);
+    let (days, seconds) = (seconds / 86_400, seconds % 86_400);
+    assert!(days < 31, "a machine that runs for a month: {days} days");
+    format!(
+        "0001-01-{:02}T{:02}:{:02}:{:02}.{hundredths:02}0000Z",
+        days + 1,
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
