@@ -117,7 +117,8 @@ pub struct PemCertificate {
     pub contents: String,
 }
 
-/// Certificates that a process trusts.
+/// Certificates that a process trusts: `certs/` and `cert.pem` among its private files, which
+/// templates find as `file "cert.pem"`, and in `DCP_SESSION_FOLDER` under its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecutablePemCertificates {
@@ -129,7 +130,7 @@ pub struct ExecutablePemCertificates {
     pub continue_on_error: bool,
 }
 
-/// Certificates that a container trusts.
+/// Certificates that a container trusts: `certs/` and `cert.pem` below the destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerPemCertificates {
@@ -146,7 +147,7 @@ pub struct ContainerPemCertificates {
     pub continue_on_error: bool,
 }
 
-/// A layer that is put on an image.
+/// A layer that is put on an image: an archive whose files are added to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageLayer {

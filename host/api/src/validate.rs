@@ -10,7 +10,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::health::{HealthProbe, HealthProbeKind};
+use crate::health::{HealthProbe, HealthProbeKind, PemCertificate};
 use crate::meta::SERVICE_PRODUCER_ANNOTATION;
 use crate::object::Object;
 use crate::template;
@@ -125,6 +125,20 @@ impl Findings {
         for (field, text) in texts {
             if let Err(problem) = template::parse(text) {
                 self.invalid(field, problem.to_string());
+            }
+        }
+    }
+
+    fn certificates(&mut self, certificates: &[PemCertificate]) {
+        for (index, certificate) in certificates.iter().enumerate() {
+            let at = |field: &str| format!("spec.pemCertificates.certificates[{index}].{field}");
+            self.required(at("contents"), certificate.contents.is_empty());
+            self.required(at("thumbprint"), certificate.thumbprint.is_empty());
+            let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            if !is_plain(&certificate.thumbprint) {
+                // It becomes the name of a file.
+                let message = format!("`{}` is no thumbprint", certificate.thumbprint);
+                self.invalid(at("thumbprint"), message);
             }
         }
     }

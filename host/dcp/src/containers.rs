@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod image;
 pub(crate) mod launch;
+mod layers;
 mod lifecycle;
 mod request;
 

@@ -38,6 +38,7 @@
 //! that knows an operating system. `records`, `harvest` and `watchdog` see to it that nothing stays
 //! behind.
 
+mod certificates;
 mod client;
 mod clock;
 mod config;

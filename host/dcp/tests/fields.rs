@@ -15,7 +15,8 @@ use std::time::Duration;
 use aspire_api::container::{HealthStatus, ProbeOutcome};
 use aspire_api::executable::{ExecutableSpec, ExecutableState as State};
 use aspire_api::health::{
-    ExecutableProbe, HealthProbe, HealthProbeKind, HealthProbeSchedule, HttpProbe,
+    ExecutablePemCertificates, ExecutableProbe, HealthProbe, HealthProbeKind, HealthProbeSchedule,
+    HttpProbe, PemCertificate,
 };
 use aspire_api::replicas::ExecutableTemplate;
 use aspire_dcp::server::{Cleanup, Execution, ExecutionStatus};
@@ -83,6 +84,70 @@ async fn a_process_is_told_where_it_is_to_listen() {
     let running = state(&plane, "web", State::Running).await;
     let expected = [env("INSIDE", "localhost"), env("OUTSIDE", "127.0.0.7")];
     assert_eq!(running.status.effective_env, expected);
+    plane.stop(Stop::Graceful).await;
+}
+
+#[tokio::test]
+async fn a_process_finds_the_certificates_that_it_trusts() {
+    let folders = Folders::new();
+    let session = folders.path().join("session");
+    std::fs::create_dir(&session).unwrap();
+    let mut config = folders.config();
+    let variable = ("DCP_SESSION_FOLDER".into(), session.clone().into());
+    config.environment.extend([variable]);
+    let plane = ControlPlane::start(config).await.unwrap();
+    let (certificate, hash) = certificate();
+    let expected = certificate.contents.clone();
+    let bad = PemCertificate {
+        thumbprint: "BAD".into(),
+        contents: "rubbish".into(),
+    };
+    let mut object = shell(
+        "web",
+        "cp $BUNDLE bundle; ls $CERTS > certs; exec sleep 1000",
+    );
+    object.spec.aspire = None;
+    object.spec.env = vec![
+        env("BUNDLE", r#"{{- file "cert.pem" -}}"#),
+        env("CERTS", r#"{{- file "certs" -}}"#),
+    ];
+    let mut wanted = ExecutablePemCertificates {
+        certificates: vec![certificate, bad],
+        continue_on_error: true,
+    };
+    object.spec.pem_certificates = Some(wanted.clone());
+    plane.client().create(object).await.unwrap();
+    state(&plane, "web", State::Running).await;
+    let names = file(&folders.path().join("certs")).await;
+    assert_eq!(names, format!("00AB.pem\n{hash}.0"));
+    let bundle = std::fs::read_to_string(folders.path().join("bundle")).unwrap();
+    assert_eq!(bundle, expected);
+    // Where clients of DCP look for them, and through the link.
+    let linked = std::fs::read_to_string(session.join(format!("web/certs/{hash}.0")));
+    assert_eq!(linked.unwrap(), expected);
+    assert!(
+        text(&plane, &key("web"))
+            .contains(&"left out: certificate BAD: it has no PEM certificate".to_owned())
+    );
+    plane.client().delete(&key("web")).await.unwrap();
+    plane.wait_idle().await;
+    for _ in 0..1000 {
+        if session.join("web").symlink_metadata().is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(session.join("web").symlink_metadata().is_err());
+    // It can't do without one that it needs.
+    let mut strict = shell("strict", "exec sleep 1000");
+    wanted.continue_on_error = false;
+    strict.spec.pem_certificates = Some(wanted);
+    plane.client().create(strict).await.unwrap();
+    let failed = state(&plane, "strict", State::FailedToStart).await;
+    assert_eq!(
+        failed.status.message,
+        "certificate BAD: it has no PEM certificate"
+    );
     plane.stop(Stop::Graceful).await;
 }
 

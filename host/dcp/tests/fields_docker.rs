@@ -14,7 +14,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aspire_api::container::{Container, ContainerState as State};
+use aspire_api::container::{Container, ContainerState as State, NetworkAttachment};
+use aspire_api::files::{CreateFileSystem, FileSystemEntry, FileSystemEntryKind};
+use aspire_api::health::{ContainerPemCertificates, ImageLayer};
+use aspire_api::network::ContainerNetwork;
 use aspire_api::{Kind, Object, ObjectKey, ObjectMeta};
 use aspire_dcp::runtime::ContainerEngine;
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
@@ -37,7 +40,13 @@ async fn plane(folders: &Folders, instance: &str) -> Option<ControlPlane> {
     config.instance = format!("fields-{instance}-{}", std::process::id());
     config.engine = Some(Arc::new(engine));
     config.stop_grace = Duration::from_secs(1);
-    Some(ControlPlane::start(config).await.unwrap())
+    let plane = ControlPlane::start(config).await.unwrap();
+    let network = ContainerNetwork {
+        metadata: ObjectMeta::of("app", "app"),
+        ..ContainerNetwork::default()
+    };
+    plane.client().create(network).await.unwrap();
+    Some(plane)
 }
 
 fn busybox(name: &str, script: &str) -> Container {
@@ -48,6 +57,10 @@ fn busybox(name: &str, script: &str) -> Container {
     object.spec.image = IMAGE.to_owned();
     object.spec.command = Some("/bin/sh".to_owned());
     object.spec.args = vec!["-c".to_owned(), script.to_owned()];
+    object.spec.networks = Some(vec![NetworkAttachment {
+        name: "app".into(),
+        aliases: Vec::new(),
+    }]);
     object
 }
 
@@ -61,11 +74,10 @@ async fn reaches(plane: &ControlPlane, name: &str, state: State) -> Container {
     let waited = client.wait_for(&key, |object| as_container(object).status.state == state);
     match tokio::time::timeout(Duration::from_secs(60), waited).await {
         Ok(object) => as_container(&object.unwrap()),
-        Err(_) => panic!(
-            "{name} got stuck: {:?} {:?}",
-            client.get(&key).await,
-            text(plane, &key)
-        ),
+        Err(_) => {
+            let stuck = as_container(&client.get(&key).await.unwrap()).status;
+            panic!("{name} got stuck: {stuck:?} {:?}", text(plane, &key))
+        }
     }
 }
 
@@ -98,7 +110,7 @@ async fn options_of_docker_run_are_seen_inside() {
     std::fs::write(folders.path().join("bound/file"), "here\n").unwrap();
     let bound = folders.path().join("bound").display().to_string();
     let script = "id -u; id -G; hostname; pwd; echo $A-$B; ulimit -n; ulimit -Hn; \
-        grep -c ' the-other$\\|the-other' /etc/hosts; cat /etc/resolv.conf | grep nameserver; \
+        grep -c ' the-other$\\|the-other' /etc/hosts; \
         touch /no 2>/dev/null || echo read-only; touch /scratch/x && echo scratch; \
         cat /bound/file; df -k /dev/shm | tail -1 | awk '{print $2}'; \
         cat /proc/sys/net/ipv4/ip_unprivileged_port_start; \
@@ -107,7 +119,7 @@ async fn options_of_docker_run_are_seen_inside() {
     object.spec.env = vec![env("A", "spec"), env("B", "spec")];
     object.spec.run_args = words(
         "-u 1000:1000 --group-add=2000 -h the-name -w /tmp --env=B=option \
-         --ulimit nofile=100:200 --add-host the-other:10.9.8.7 --dns=10.9.8.6 --read-only \
+         --ulimit nofile=100:200 --add-host the-other:10.9.8.7 --read-only \
          --tmpfs /scratch:mode=1777 --shm-size=32m --sysctl net.ipv4.ip_unprivileged_port_start=81 \
          --security-opt no-new-privileges --init",
     );
@@ -121,7 +133,6 @@ async fn options_of_docker_run_are_seen_inside() {
         "100",
         "200",
         "1",
-        "nameserver 10.9.8.6",
         "read-only",
         "scratch",
         "here",
@@ -141,7 +152,7 @@ async fn options_of_docker_run_are_seen_inside() {
         "--memory 64m --memory-reservation=32m --cpus=0.5 --cpu-shares 512 --pids-limit 50 \
          --cap-add NET_ADMIN --cap-drop=MKNOD --privileged=false --label mine=yes \
          --stop-signal SIGKILL --stop-timeout 7 --ipc private --oom-score-adj 5 \
-         --device /dev/null:/dev/zilch:r -p 127.0.0.1::80 --expose 81 --health-cmd true \
+         --dns=10.9.8.6 --device /dev/null:/dev/zilch:r -p 127.0.0.1::80 --expose 81 --health-cmd true \
          --health-interval 7s --platform linux/amd64",
     );
     plane.client().create(object).await.unwrap();
@@ -164,6 +175,7 @@ async fn options_of_docker_run_are_seen_inside() {
         ("ipc", host["IpcMode"].to_string()),
         ("oom", host["OomScoreAdj"].to_string()),
         ("device", host["Devices"][0]["PathInContainer"].to_string()),
+        ("dns", host["Dns"].to_string()),
         ("exposed", config["ExposedPorts"]["81/tcp"].to_string()),
         ("health", config["Healthcheck"]["Test"].to_string()),
     ]);
@@ -181,6 +193,7 @@ async fn options_of_docker_run_are_seen_inside() {
         ("ipc", r#""private""#),
         ("oom", "5"),
         ("device", r#""/dev/zilch""#),
+        ("dns", r#"["10.9.8.6"]"#),
         ("exposed", "{}"),
         ("health", r#"["CMD-SHELL","true"]"#),
     ]);
@@ -202,19 +215,121 @@ async fn the_machines_own_network_and_another_entry_point() {
     };
     let mut object = busybox("host", "");
     object.spec.command = None;
-    object.spec.args = vec!["/proc/net/dev".to_owned()];
-    object.spec.run_args = words("--network=host --entrypoint /bin/cat");
-    let found = said(&plane, object).await;
-    let here = std::fs::read_to_string("/proc/net/dev").unwrap();
-    let names = |lines: Vec<&str>| -> Vec<String> {
-        let names = lines.into_iter().filter_map(|line| line.split_once(':'));
-        let names = names.map(|(name, _)| name.trim().to_owned());
-        names.filter(|name| !name.starts_with("veth")).collect()
-    };
-    let found = names(found.iter().map(String::as_str).collect());
-    assert!(found.contains(&"docker0".to_owned()), "{found:?}");
-    assert!(found.len() <= names(here.lines().collect()).len());
+    object.spec.args = vec!["/proc/self/ns/net".to_owned()];
+    object.spec.run_args = words("--network=host --entrypoint /bin/readlink");
+    let here = std::fs::read_link("/proc/self/ns/net").unwrap();
+    assert_eq!(said(&plane, object).await, [here.to_str().unwrap()]);
     plane.stop(Stop::Graceful).await;
+}
+
+#[tokio::test]
+async fn a_container_finds_the_certificates_that_it_trusts() {
+    let folders = Folders::new();
+    let Some(plane) = plane(&folders, "certificates").await else {
+        return;
+    };
+    let (certificate, hash) = certificate();
+    let expected = certificate.contents.clone();
+    let script = format!(
+        "cmp /trust/cert.pem /etc/ssl/bundle.pem && cmp /trust/cert.pem /trust/certs/{hash}.0; \
+         readlink /trust/certs/{hash}.0; readlink /own/{hash}.0; ls /trust/certs | wc -l; cat /own/a.pem"
+    );
+    let mut object = busybox("web", &script);
+    object.spec.pem_certificates = Some(ContainerPemCertificates {
+        certificates: vec![certificate],
+        destination: "/trust".into(),
+        overwrite_bundle_paths: vec!["/etc/ssl/bundle.pem".into()],
+        continue_on_error: false,
+    });
+    object.spec.create_files = vec![CreateFileSystem {
+        destination: "/own".into(),
+        entries: vec![FileSystemEntry {
+            name: "a.pem".into(),
+            kind: Some(FileSystemEntryKind::Openssl),
+            contents: Some(expected.clone()),
+            ..FileSystemEntry::default()
+        }],
+        ..CreateFileSystem::default()
+    }];
+    let found = said(&plane, object).await;
+    assert_eq!(found[..3], ["00AB.pem", "a.pem", "2"]);
+    assert_eq!(found[3..].join("\n"), expected.trim_end());
+    plane.stop(Stop::Graceful).await;
+}
+
+/// An archive with one file, as `tar` makes it.
+fn archive(folder: &std::path::Path, name: &str, text: &str) -> Vec<u8> {
+    std::fs::create_dir_all(folder.join("added")).unwrap();
+    std::fs::write(folder.join("added").join(name), text).unwrap();
+    let made = Command::new("tar")
+        .args(["-c", "--owner=1234", "--group=5678", "-C"])
+        .arg(folder)
+        .arg(format!("added/{name}"))
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    made.stdout
+}
+
+#[tokio::test]
+async fn layers_are_put_on_an_image() {
+    use base64::Engine as _;
+    let folders = Folders::new();
+    let Some(plane) = plane(&folders, "layers").await else {
+        return;
+    };
+    let (first, second) = (
+        archive(folders.path(), "a", "first\n"),
+        archive(folders.path(), "b", "second\n"),
+    );
+    let over = archive(folders.path(), "a", "over\n");
+    let file = folders.path().join("second.tar");
+    std::fs::write(&file, &second).unwrap();
+    let sha256 = {
+        let output = Command::new("sha256sum").arg(&file).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+    };
+    let raw = |bytes: &[u8], digest: &str| ImageLayer {
+        digest: digest.into(),
+        raw_contents: Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
+        ..ImageLayer::default()
+    };
+    let mut object = busybox(
+        "web",
+        "cat /added/a /added/b; stat -c %u:%g /added/b; ls /bin/sh",
+    );
+    object.spec.image_layers = vec![
+        raw(&first, "sha256:1"),
+        ImageLayer {
+            digest: "sha256:2".into(),
+            source: Some(file.display().to_string()),
+            sha256: Some(sha256),
+            ..ImageLayer::default()
+        },
+        raw(&over, "sha256:3"),
+    ];
+    let mut wrong = object.clone();
+    let found = said(&plane, object).await;
+    // What came before is the builder's.
+    let found = &found[found.len() - 4..];
+    assert_eq!(found, ["over", "second", "1234:5678", "/bin/sh"]);
+    wrong.metadata = ObjectMeta::of("wrong", "wrong");
+    wrong.spec.image_layers[1].sha256 = Some("00".into());
+    plane.client().create(wrong).await.unwrap();
+    let failed = reaches(&plane, "wrong", State::FailedToStart).await;
+    assert!(
+        failed.status.message.starts_with("image layer sha256:2: "),
+        "{failed:?}"
+    );
+    let key = ObjectKey::new(Kind::Container, "web");
+    let Object::Container(web) = plane.client().get(&key).await.unwrap().as_ref().clone() else {
+        return;
+    };
+    let id = web.status.container_id.unwrap();
+    let image = docker(&["inspect", "--format", "{{.Config.Image}}", &id]);
+    assert!(image.starts_with("aspire-host.local/layers:"), "{image}");
+    plane.stop(Stop::Graceful).await;
+    docker(&["rmi", "-f", &image]);
 }
 
 #[tokio::test]

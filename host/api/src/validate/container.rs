@@ -26,8 +26,29 @@ pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
         let field = format!("spec.runArgs[{}]", problem.index);
         findings.add(FieldErrorReason::NotSupported, field, problem.to_string());
     }
-    findings.unserved("spec.imageLayers", !spec.image_layers.is_empty());
-    findings.unserved("spec.pemCertificates", spec.pem_certificates.is_some());
+    for (index, layer) in spec.image_layers.iter().enumerate() {
+        let at = |field: &str| format!("spec.imageLayers[{index}].{field}");
+        findings.required(at("digest"), layer.digest.is_empty());
+        match (&layer.source, &layer.raw_contents) {
+            (Some(source), None) => {
+                findings.absolute(at("source"), source);
+                findings.required(at("sha256"), layer.sha256.is_none());
+            }
+            (None, Some(_)) if layer.sha256.is_some() => {
+                let message = "is of a source";
+                findings.add(FieldErrorReason::Forbidden, at("sha256"), message);
+            }
+            (None, Some(_)) => {}
+            _ => findings.invalid(at("source"), "needs either source or rawContents"),
+        }
+    }
+    if let Some(wanted) = &spec.pem_certificates {
+        findings.absolute("spec.pemCertificates.destination", &wanted.destination);
+        for path in &wanted.overwrite_bundle_paths {
+            findings.absolute("spec.pemCertificates.overwriteBundlePaths", path);
+        }
+        findings.certificates(&wanted.certificates);
+    }
     if let Some(build) = &spec.build {
         findings.required("spec.build.context", build.context.is_empty());
         // They need a builder that the engine's API doesn't have.
@@ -76,7 +97,6 @@ fn check_entry(findings: &mut Findings, entry: &FileSystemEntry) {
         );
     }
     let kind = entry.kind.unwrap_or_default();
-    findings.unserved(format!("{AT}.type"), kind == FileSystemEntryKind::Openssl);
     let sources = [&entry.source, &entry.contents, &entry.raw_contents];
     let given = sources.iter().filter(|source| source.is_some()).count();
     let target = usize::from(entry.target.is_some());

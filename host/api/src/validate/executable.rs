@@ -16,7 +16,9 @@ pub(super) fn check(findings: &mut Findings, spec: &ExecutableSpec) {
         !spec.fallback_execution_types.is_empty(),
     );
     findings.unserved("spec.terminal", spec.terminal.is_some());
-    findings.unserved("spec.pemCertificates", spec.pem_certificates.is_some());
+    if let Some(wanted) = &spec.pem_certificates {
+        findings.certificates(&wanted.certificates);
+    }
     if spec.mode == Some(Mode::Existing) {
         let message = "`existing` is for containers";
         findings.add(FieldErrorReason::NotSupported, "spec.mode", message);

@@ -76,6 +76,21 @@ fn new_ones() {
             "spec.build.secrets FieldValueForbidden",
         ),
         (
+            "Container",
+            json!({"image": "a", "imageLayers": [{"digest": "", "source": "x"}, {"digest": "d"}, {"digest": "d", "rawContents": "AA==", "sha256": "x"}]}),
+            "spec.imageLayers[0].digest FieldValueRequired spec.imageLayers[0].source FieldValueInvalid \
+             spec.imageLayers[0].sha256 FieldValueRequired spec.imageLayers[1].source FieldValueInvalid \
+             spec.imageLayers[2].sha256 FieldValueForbidden",
+        ),
+        (
+            "Container",
+            json!({"image": "a", "pemCertificates": {"destination": "x", "overwriteBundlePaths": ["y"], "certificates": [{"thumbprint": "a/b", "contents": ""}]}}),
+            "spec.pemCertificates.destination FieldValueInvalid \
+             spec.pemCertificates.overwriteBundlePaths FieldValueInvalid \
+             spec.pemCertificates.certificates[0].contents FieldValueRequired \
+             spec.pemCertificates.certificates[0].thumbprint FieldValueInvalid",
+        ),
+        (
             "Executable",
             json!({}),
             "spec.executablePath FieldValueRequired",

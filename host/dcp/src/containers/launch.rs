@@ -16,7 +16,7 @@ use super::adopt;
 use super::end::{Running, until_end};
 use super::events::Happening;
 use super::image::{self, BuildError};
-use super::request;
+use super::{layers, request};
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::in_words;
@@ -297,6 +297,10 @@ async fn prepare(
             image::pull(context, engine, key, &spec.image, policy).await?;
             spec.image.clone()
         }
+    };
+    let image = match &spec.image_layers[..] {
+        [] => image,
+        wanted => layers::put_on(context, engine, key, &image, wanted).await?,
     };
     let name = match &spec.container_name {
         Some(name) => name.clone(),

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aspire_api::Object;
 use aspire_api::aspire::Aspire;
 use aspire_api::container::{Container, ContainerPort, Mode, VolumeMountKind};
-use aspire_api::run_args;
 use aspire_api::service::Protocol;
+use aspire_api::{Kind, Object, ObjectKey, run_args};
 
 use super::files;
 use super::lifecycle::Lifecycle;
@@ -69,8 +68,7 @@ pub(super) fn ports(container: &Container, aspire: &Aspire, dials: bool) -> Vec<
 fn networks(store: &Store, container: &Container) -> Vec<(String, Vec<String>)> {
     let mut networks = Vec::new();
     for attachment in container.spec.networks.iter().flatten() {
-        let key =
-            aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, attachment.name.clone());
+        let key = ObjectKey::new(Kind::ContainerNetwork, attachment.name.clone());
         if let Ok(object) = store.get(&key)
             && let Object::ContainerNetwork(network) = object.as_ref()
         {
@@ -93,7 +91,7 @@ fn hosts(store: &Store, container: &Container) -> Vec<(String, String)> {
             continue;
         };
         let name = &proxy.spec.container_network_name;
-        let key = aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, name.clone());
+        let key = ObjectKey::new(Kind::ContainerNetwork, name.clone());
         if on(name)
             && let Ok(object) = store.get(&key)
             && let Object::ContainerNetwork(network) = object.as_ref()
@@ -126,7 +124,12 @@ pub(super) async fn build(
     for variable in &spec.env {
         env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
-    let files = files::build(scope, &spec.create_files).await?;
+    let mut files = files::build(scope, &spec.create_files).await?;
+    if let Some(wanted) = &spec.pem_certificates {
+        let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+        let log = context.log(&key);
+        files.extend(files::certificates(wanted, |line| log.system(line))?);
+    }
     let mut mounts = Vec::new();
     // What can't be read was refused when the object was created.
     let mut options = run_args::parse(&spec.run_args).map_err(|error| error.to_string())?;

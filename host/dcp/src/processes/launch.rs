@@ -18,7 +18,7 @@ use aspire_api::{Kind, Object, ObjectKey};
 use tokio::sync::watch;
 
 use super::environment::{find_program, is_control, parse_file};
-use super::files::{make_folders, remove_files, write_files};
+use super::files::{make_folders, remove_files, write_certificates, write_files};
 use super::run::run;
 use super::tree::Tree;
 use crate::clock::Timestamp;
@@ -189,9 +189,13 @@ async fn prepare(
         key,
         executable.metadata.first(),
         aspire,
+        spec.pem_certificates.is_some(),
         user.as_ref(),
     )?;
     write_files(&scope, aspire, user.as_ref()).await?;
+    if let Some(wanted) = &spec.pem_certificates {
+        write_certificates(context, key, wanted, user.as_ref())?;
+    }
 
     let env: Vec<_> = env.into_iter().collect();
     let spawn = |program: PathBuf, name: String, args: Vec<String>, stdin: bool| Spawn {

@@ -181,3 +181,25 @@ pub(crate) fn since_boot(pid: u32) -> String {
         seconds % 60
     )
 }
+
+/// A certificate of its own making, and what OpenSSL calls the hash of its subject.
+pub(crate) fn certificate() -> (aspire_api::health::PemCertificate, &'static str) {
+    let contents = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBwDCCAWWgAwIBAgIUFuxhGQFrK+LRmnYv/7bJWvIt2BMwCgYIKoZIzj0EAwIw\n\
+NDELMAkGA1UEBhMCREUxEzARBgNVBAoMClNvbWUgIEJvZHkxEDAOBgNVBAMMB1Rl\n\
+c3QgQ0EwIBcNMjYxMTI0MTUwMTUxWhgPMjEyNjEwMzExNTAxNTFaMDQxCzAJBgNV\n\
+BAYTAkRFMRMwEQYDVQQKDApTb21lICBCb2R5MRAwDgYDVQQDDAdUZXN0IENBMFkw\n\
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAESXyfMFdT2FVexHO0kUdd7Flc3WGvGKbW\n\
+y+A80iqk9XLTnuMiJXk5h0pUligzuQiAg4zIReYxtOk7iUu/R8c5K6NTMFEwHQYD\n\
+VR0OBBYEFMkIW3QmX1RKW1H5e2QWkxjuTP/UMB8GA1UdIwQYMBaAFMkIW3QmX1RK\n\
+W1H5e2QWkxjuTP/UMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSQAwRgIh\n\
+AKzIO8OtRKgNfNPWV6N9zzzswCn7ckc0R6BjJMs6iUNRAiEA6LR+KpubMsrFzSqh\n\
+5L5ZImPJw7erCgcnRlN+dg4hevE=\n\
+-----END CERTIFICATE-----\n";
+    let certificate = aspire_api::health::PemCertificate {
+        thumbprint: "00AB".to_owned(),
+        contents: contents.to_owned(),
+    };
+    (certificate, "a388d59f")
+}
