@@ -10,7 +10,6 @@ mod files;
 mod image;
 pub(crate) mod launch;
 mod layers;
-mod lifecycle;
 mod request;
 
 pub(crate) use book::{ContainerBook, Page};

@@ -48,6 +48,7 @@ mod controllers;
 mod engine;
 mod harvest;
 pub mod identity;
+mod lifecycle;
 pub mod logs;
 pub mod machinery;
 mod monitor;

@@ -125,6 +125,7 @@ impl ControlPlane {
             abandoned: watch::Sender::new(false),
             force: watch::Sender::new(false),
             creator: identity::creator_mark(),
+            kept: std::sync::Mutex::default(),
             config,
         });
         let (idle, failures) = (watch::Sender::new(None), watch::Sender::default());

@@ -25,9 +25,10 @@ use crate::context::{Context, Live, Slot};
 use crate::controllers::health::{Attempt, ProbeState, Schedule};
 use crate::controllers::in_words;
 use crate::controllers::workload::Report;
+use crate::identity::CREATOR_VARIABLE;
 use crate::os::Spawn;
 use crate::processes::environment::find_program;
-use crate::processes::launch::{given, surroundings, working_folder};
+use crate::processes::launch::{given, marks, surroundings, working_folder};
 use crate::processes::run::{LastWords, last_line, run};
 use crate::relay::dialled;
 use crate::templates::Viewpoint;
@@ -142,12 +143,9 @@ async fn run_program(
     let scope = context.scope(&target.key, Viewpoint::Machine, serving(target), &|_| {});
     let folder = working_folder(context, spec.working_directory.as_deref())?;
     let given = given(&scope, spec).await?;
-    let env = surroundings(
-        context,
-        spec.ambient_environment.as_ref(),
-        &given,
-        &target.key,
-    );
+    let mut marks = marks(context, &target.key);
+    marks.insert(CREATOR_VARIABLE.to_owned(), context.creator.clone());
+    let env = surroundings(context, spec.ambient_environment.as_ref(), &given, marks);
     let name = scope.resolve(&spec.executable_path).await?;
     let args = scope.resolve_all(&spec.args).await?;
     let path = env.get(std::ffi::OsStr::new("PATH"));
@@ -162,6 +160,7 @@ async fn run_program(
         directory: folder,
         stdin: false,
         user: None,
+        files: None,
     };
     judge_run(context, target, request).await
 }
@@ -263,6 +262,7 @@ async fn run_command(
                 directory: process.folder.clone(),
                 stdin: false,
                 user: process.user.clone(),
+                files: None,
             };
             judge_run(context, target, request).await
         }

@@ -23,10 +23,10 @@ pub(super) fn check(findings: &mut Findings, spec: &ExecutableSpec) {
         let message = "`existing` is for containers";
         findings.add(FieldErrorReason::NotSupported, "spec.mode", message);
     }
-    let kept = matches!(spec.mode, Some(Mode::Persistent | Mode::Cleanup));
-    findings.unserved("spec.mode", kept);
-    findings.unserved("spec.persistent", spec.persistent);
-    findings.unserved("spec.lifecycleKey", spec.lifecycle_key.is_some());
+    if spec.lifecycle_key.is_some() && spec.effective_mode() != Mode::Persistent {
+        let message = "is for mode `persistent`";
+        findings.add(FieldErrorReason::Forbidden, "spec.lifecycleKey", message);
+    }
     findings.monitor(spec.monitor_pid, spec.monitor_timestamp.as_ref());
     findings.probes(&spec.health_probes);
     let env = spec

@@ -152,8 +152,8 @@ fn new_ones() {
         ),
         (
             "Executable",
-            json!({"executablePath": "a", "mode": "persistent", "lifecycleKey": "k"}),
-            "spec.mode FieldValueForbidden spec.lifecycleKey FieldValueForbidden",
+            json!({"executablePath": "a", "lifecycleKey": "k"}),
+            "spec.lifecycleKey FieldValueForbidden",
         ),
         (
             "Executable",
@@ -174,6 +174,11 @@ fn new_ones() {
             "ExecutableReplicaSet",
             json!({"replicas": -1, "template": {"spec": {}}}),
             "spec.replicas FieldValueInvalid spec.template.spec.executablePath FieldValueRequired",
+        ),
+        (
+            "ExecutableReplicaSet",
+            json!({"replicas": 1, "template": {"spec": {"executablePath": "a", "mode": "persistent"}}}),
+            "spec.template.spec.mode FieldValueForbidden",
         ),
         (
             "Endpoint",

@@ -10,11 +10,11 @@ use aspire_api::{Kind, ObjectKey};
 use super::end::Running;
 use super::events::Happening;
 use super::launch::{Problem, QUICK, addresses, follow_output, viewpoint};
-use super::lifecycle::{KEY_LABEL, Lifecycle};
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::workload::{Report, Started};
 use crate::engine::{Engine, within};
+use crate::lifecycle::{KEY_LABEL, Lifecycle};
 use crate::runtime::{EngineError, Inspection};
 
 /// A persistent container that is there already and still what is wanted. One that isn't is

@@ -187,7 +187,7 @@ async fn try_launch(
         ),
     };
     if persistent {
-        context.remember("container", &name, &id).await;
+        context.remember("container", &name, &id, None).await;
     }
     drop(lease);
     let networks = container.spec.networks.iter().flatten();
@@ -240,6 +240,7 @@ async fn try_launch(
             addresses,
             env: ready.given,
             args: ready.args,
+            output: None,
         }),
     );
     // It may have ended before anybody listened.

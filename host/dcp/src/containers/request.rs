@@ -10,8 +10,8 @@ use aspire_api::service::Protocol;
 use aspire_api::{Kind, Object, ObjectKey, run_args};
 
 use super::files;
-use super::lifecycle::Lifecycle;
 use crate::context::Context;
+use crate::lifecycle::Lifecycle;
 use crate::processes::environment::parse_file;
 use crate::runtime::{ContainerRequest, MountRequest, PortRequest};
 use crate::store::Store;

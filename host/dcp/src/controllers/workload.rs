@@ -83,6 +83,8 @@ pub(crate) struct Started {
     pub(crate) env: Vec<EnvVar>,
     /// Its arguments, secrets masked.
     pub(crate) args: Vec<String>,
+    /// Files of its output, standard output first; none: nobody but the log has it.
+    pub(crate) output: Option<[String; 2]>,
 }
 
 /// Whether it is started again: by another object, since what ended stays ended.

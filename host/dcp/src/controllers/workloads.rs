@@ -186,7 +186,9 @@ impl Controllers {
                 container.status = containers::shown(page, status);
             }
             Object::Executable(executable) => {
-                executable.status = executables::status(facts, waiting, executable);
+                let status = executables::status(facts, waiting, executable);
+                let mode = executable.spec.effective_mode();
+                executable.status = executables::shown(page, status, mode);
             }
             _ => {}
         });
@@ -349,14 +351,14 @@ impl Controllers {
             (Effect::Serve, _) => self.serve(object),
             (Effect::Unserve, _) => self.unserve(&key),
             (Effect::Stop, Object::Executable(executable)) => {
-                executables::stop(context, executable, slot);
+                executables::stop(context, executable, &workload.facts, slot);
             }
             (Effect::Stop, Object::Container(container)) => {
                 containers::stop(context, container, &workload.facts);
             }
-            (Effect::Clean, Object::Executable(_)) => {
+            (Effect::Clean, Object::Executable(executable)) => {
                 let stopped = workload.facts.stop == Work::Done && !workload.facts.stuck;
-                executables::clean(context, key, slot, stopped);
+                executables::clean(context, executable, slot, stopped);
             }
             (Effect::Clean, Object::Container(container)) => {
                 containers::clean(context, container, &workload.facts);

@@ -45,7 +45,7 @@ pub(super) fn make_folders(
     user: Option<&User>,
 ) -> Result<(), String> {
     let base = &context.config.data_folder;
-    let files = base.join("files").join(&key.name);
+    let files = context.private_folder(key);
     // What a dead run left there is out of date.
     if files.exists() {
         fs::remove_dir_all(&files).map_err(|error| format!("{}: {error}", files.display()))?;
@@ -142,7 +142,7 @@ pub(super) fn write_certificates(
     wanted: &ExecutablePemCertificates,
     user: Option<&User>,
 ) -> Result<(), String> {
-    let base = context.config.data_folder.join("files").join(&key.name);
+    let base = context.private_folder(key);
     let trust = trust(&wanted.certificates, wanted.continue_on_error)?;
     for problem in &trust.left_out {
         context.log(key).system(&format!("left out: {problem}"));
@@ -195,7 +195,7 @@ fn place_of_dcp(context: &Context, key: &ObjectKey) -> Option<PathBuf> {
 
 /// Removes its private files.
 pub(super) fn remove_files(context: &Context, key: &ObjectKey) {
-    let files = context.config.data_folder.join("files").join(&key.name);
+    let files = context.private_folder(key);
     if let Some(place) = place_of_dcp(context, key)
         && fs::read_link(&place).is_ok_and(|target| target == files)
     {

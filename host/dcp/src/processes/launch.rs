@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aspire_api::aspire::{Aspire, Prepare};
+use aspire_api::container::Mode;
 use aspire_api::executable::{
     AmbientBehavior, AmbientEnvironment, EnvVar, Executable, ExecutableSpec,
 };
@@ -17,15 +18,17 @@ use aspire_api::service::{self, Protocol};
 use aspire_api::{Kind, Object, ObjectKey};
 use tokio::sync::watch;
 
-use super::environment::{find_program, is_control, parse_file};
+use super::environment::{find_program, is_control, parse_block, parse_file};
 use super::files::{make_folders, remove_files, write_certificates, write_files};
+use super::kept::{self, Begin, Kept};
 use super::run::run;
 use super::tree::Tree;
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::workload::{Ended, Report, Stage, Started};
 use crate::identity;
-use crate::os::{self, Spawn, Urgency, User};
+use crate::monitor;
+use crate::os::{self, Identity, Spawn, Urgency, User};
 use crate::ports::{self, Reservation};
 use crate::runtime::OutputStream;
 use crate::templates::{Scope, Viewpoint};
@@ -73,14 +76,34 @@ pub(crate) async fn launch(
         log.system(&message);
         context.tell(&key, Report::Failed(message, Timestamp::now()));
     };
+    let outlives = executable.spec.effective_mode() != Mode::Session;
+    let mut lease = None;
+    if outlives {
+        match kept::begin(&context, &executable, &key, &mut cancel).await {
+            Ok(Begin::There(id, kept)) => {
+                return adopt(&context, &executable, &key, &slot, id, *kept).await;
+            }
+            Ok(Begin::Make(held)) => lease = Some(held),
+            Err(message) => return failed(message),
+        }
+    }
     let prepared = tokio::select! {
         prepared = prepare(&context, &key, &executable) => prepared,
         _ = cancel.wait_for(|cancel| *cancel) => Err("stopped before it was started".to_owned()),
     };
-    let ready = match prepared {
+    let mut ready = match prepared {
         Ok(ready) => ready,
         Err(message) => return failed(message),
     };
+    let name = kept::name(&context, &executable);
+    if outlives {
+        match kept::make_output(&context, &key) {
+            Ok(files) => ready.spawn.files = Some(files),
+            Err(message) => return failed(message),
+        }
+        kept::announce(&context, &name).await;
+    }
+    let output = ready.spawn.files.clone();
     let program = ready.spawn.program.display().to_string();
     let (env, folder) = (ready.spawn.env.clone(), ready.spawn.directory.clone());
     let user = ready.spawn.user.clone();
@@ -91,14 +114,40 @@ pub(crate) async fn launch(
         .await
     {
         Ok(spawned) => spawned,
-        Err(error) => return failed(format!("{program}: {error}")),
+        Err(error) => {
+            if outlives {
+                kept::withdraw(&context, &name).await;
+            }
+            return failed(format!("{program}: {error}"));
+        }
     };
+    let (at, pid) = (Timestamp::now(), Some(spawned.id.pid));
+    let tail = match &output {
+        Some(output) => {
+            context.keep(spawned.id);
+            let running = kept::Running {
+                started: at,
+                folder: &folder,
+                output,
+                serving: &ready.serving,
+                addresses: &ready.addresses,
+                env: &ready.given,
+                args: &ready.args,
+            };
+            kept::remember(&context, &executable, &key, spawned.id, running).await;
+            Some(kept::follow(&context, &key, output))
+        }
+        None => None,
+    };
+    drop(lease);
     log.pump(OutputStream::Stdout, spawned.stdout);
     log.pump(OutputStream::Stderr, spawned.stderr);
     let tree = Tree {
         roots: vec![spawned.id],
-        run: context.config.run.clone(),
-        object: key.to_string(),
+        marks: match outlives {
+            true => kept::marks(&context, &name),
+            false => marks(&context, &key),
+        },
         pipes: spawned.pipes,
         ask: ready.ask,
     };
@@ -111,7 +160,6 @@ pub(crate) async fn launch(
     };
     // A launch happens once, so the slot is empty.
     let _ = slot.set(Live::Process(live));
-    let (at, pid) = (Timestamp::now(), Some(spawned.id.pid));
     context.tell(
         &key,
         Report::Started(Started {
@@ -120,25 +168,103 @@ pub(crate) async fn launch(
             addresses: ready.addresses,
             env: ready.given,
             args: ready.args,
+            output: output.as_ref().map(in_text),
         }),
     );
     let code = spawned.exit.wait().await;
     let at = Timestamp::now();
+    drop(tail);
     log.drained(DRAIN).await;
+    if outlives {
+        kept::ended(&context, &executable, spawned.id).await;
+    }
     let note = match &code {
         Ok(code) if *code > 128 => format!("ended by signal {}", code - 128),
         Ok(0) => String::new(),
         Ok(code) => format!("ended with exit code {code}"),
         Err(error) => format!("its end was not seen: {error}"),
     };
+    let ended = Ended {
+        at,
+        code: code.ok(),
+        note,
+    };
+    tell_end(&context, &executable, &key, ended);
+}
+
+/// Goes on with a process that is there already, and stays with it to its end.
+async fn adopt(
+    context: &Arc<Context>,
+    executable: &Executable,
+    key: &ObjectKey,
+    slot: &Slot,
+    id: Identity,
+    kept: Kept,
+) {
+    let plain = Aspire::default();
+    let aspire = executable.spec.aspire.as_ref().unwrap_or(&plain);
+    let signal = aspire.stop_signal.as_deref();
+    let tree = Tree {
+        roots: vec![id],
+        marks: kept::marks(context, &kept::name(context, executable)),
+        pipes: Vec::new(),
+        ask: signal.and_then(Urgency::named).unwrap_or(Urgency::Ask),
+    };
+    let env = os::environment_of(id.pid).unwrap_or_default();
+    let process = Process {
+        tree,
+        env: parse_block(&env),
+        folder: kept.folder,
+        user: find_user(aspire).ok().flatten(),
+        serving: kept.serving,
+    };
+    // A launch happens once, so the slot is empty.
+    let _ = slot.set(Live::Process(process));
+    context.keep(id);
+    let tail = kept::follow(context, key, &kept.output);
     context.tell(
-        &key,
-        Report::Ended(Ended {
-            at,
-            code: code.ok(),
-            note,
+        key,
+        Report::Started(Started {
+            at: Timestamp(kept.started),
+            pid: Some(id.pid),
+            addresses: kept.addresses,
+            env: kept.env,
+            args: kept.args,
+            output: Some(in_text(&kept.output)),
         }),
     );
+    monitor::ended(id).await;
+    let at = Timestamp::now();
+    drop(tail);
+    context.log(key).drained(DRAIN).await;
+    kept::ended(context, executable, id).await;
+    // Whoever started it has it, or nobody.
+    let note = "ended; nobody knows its exit code".to_owned();
+    let code = None;
+    tell_end(context, executable, key, Ended { at, code, note });
+}
+
+/// Another object of this name may have come since, which this is none of the business of.
+fn tell_end(context: &Context, executable: &Executable, key: &ObjectKey, ended: Ended) {
+    let now = context.store.get(key);
+    if now.is_ok_and(|now| now.metadata().uid == executable.metadata.uid) {
+        context.tell(key, Report::Ended(ended));
+    }
+}
+
+fn in_text(output: &[PathBuf; 2]) -> [String; 2] {
+    output.each_ref().map(|path| path.display().to_string())
+}
+
+/// How a process of this run is known among all.
+pub(crate) fn marks(context: &Context, key: &ObjectKey) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (
+            identity::RUN_VARIABLE.to_owned(),
+            context.config.run.clone(),
+        ),
+        (identity::OBJECT_VARIABLE.to_owned(), key.to_string()),
+    ])
 }
 
 async fn prepare(
@@ -169,7 +295,12 @@ async fn prepare(
     }
     let given = given(&scope, spec).await?;
     own.extend(given.clone());
-    let env = surroundings(context, spec.ambient_environment.as_ref(), &own, key);
+    let mut marks = marks(context, key);
+    marks.insert(
+        identity::CREATOR_VARIABLE.to_owned(),
+        context.creator.clone(),
+    );
+    let env = surroundings(context, spec.ambient_environment.as_ref(), &own, marks);
 
     // One that inherits nothing is found all the same.
     let name = std::ffi::OsStr::new("PATH");
@@ -208,6 +339,7 @@ async fn prepare(
         directory: folder.clone(),
         stdin,
         user: user.clone(),
+        files: None,
     };
     if let Some((name, args)) = aspire.build_command.split_first() {
         let note = format!("building: {}", aspire.build_command.join(" "));
@@ -250,7 +382,18 @@ async fn prepare(
     Ok(Ready {
         given: given.collect(),
         args: args.iter().map(masked).collect(),
-        spawn: spawn(program, name, args, false),
+        spawn: match spec.effective_mode() {
+            Mode::Session => spawn(program, name, args, false),
+            // It is to be taken for nobody's but its own.
+            _ => {
+                let marks = kept::marks(context, &kept::name(context, executable));
+                let env = surroundings(context, spec.ambient_environment.as_ref(), &own, marks);
+                Spawn {
+                    env: env.into_iter().collect(),
+                    ..spawn(program, name, args, false)
+                }
+            }
+        },
         reserved,
         addresses,
         serving,
@@ -280,7 +423,7 @@ pub(crate) fn surroundings(
     context: &Context,
     ambient: Option<&AmbientEnvironment>,
     given: &BTreeMap<String, String>,
-    key: &ObjectKey,
+    marks: BTreeMap<String, String>,
 ) -> BTreeMap<OsString, OsString> {
     let mut env = match ambient.map(|ambient| ambient.behavior).unwrap_or_default() {
         AmbientBehavior::Inherit => context.config.environment.clone(),
@@ -291,13 +434,8 @@ pub(crate) fn surroundings(
         .iter()
         .map(|(name, value)| (name.into(), value.into()));
     env.extend(given);
-    let marks = [
-        (identity::RUN_VARIABLE, context.config.run.clone()),
-        (identity::OBJECT_VARIABLE, key.to_string()),
-        (identity::CREATOR_VARIABLE, context.creator.clone()),
-    ];
-    let marks = marks.map(|(name, value)| (name.into(), value.into()));
-    env.extend(marks);
+    let marks = marks.into_iter();
+    env.extend(marks.map(|(name, value)| (name.into(), value.into())));
     env
 }
 
@@ -406,7 +544,17 @@ async fn step(
 }
 
 /// Ends what is left of a process and removes its private files.
-pub(crate) async fn clean(context: &Context, key: &ObjectKey, slot: &Slot, stopped: bool) {
+pub(crate) async fn clean(
+    context: &Context,
+    key: &ObjectKey,
+    executable: &Executable,
+    slot: &Slot,
+    stopped: bool,
+) {
+    let mode = executable.spec.effective_mode();
+    if mode == Mode::Cleanup && slot.get().is_none() {
+        return kept::remove(context, executable).await;
+    }
     if let Some(Live::Process(process)) = slot.get()
         && !stopped
     {
@@ -416,5 +564,7 @@ pub(crate) async fn clean(context: &Context, key: &ObjectKey, slot: &Slot, stopp
             .end(&context.scanner, Duration::from_secs(1), &mut force)
             .await;
     }
-    remove_files(context, key);
+    if mode == Mode::Session {
+        remove_files(context, key);
+    }
 }

@@ -49,6 +49,7 @@ pub(crate) fn spawn_beside(program: &Path, args: Vec<OsString>) -> io::Result<(E
         directory: "/".into(),
         stdin: true,
         user: None,
+        files: None,
     };
     let (ear, word) = pipe()?;
     let nowhere = open_file(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
