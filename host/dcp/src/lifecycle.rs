@@ -62,6 +62,10 @@ impl Lifecycle {
             part("run-args", digest(&json(&spec.run_args)));
         }
         part("certificates", digest(&json(&spec.pem_certificates)));
+        if spec.monitor_pid.is_some() {
+            let monitored = (&spec.monitor_pid, &spec.monitor_timestamp);
+            part("monitor", digest(&json(&monitored)));
+        }
         if let Some(aspire) = &spec.aspire {
             let limits = (&aspire.cpu_millis, &aspire.memory, &aspire.privileges);
             let place = (&aspire.user, &aspire.working_directory);
@@ -83,6 +87,8 @@ impl Lifecycle {
         part("env", digests(&spec.env));
         let files = spec.env_files.iter().map(|file| contents(file.as_ref()));
         part("env-files", digest(&files.collect::<String>()));
+        let monitored = (&spec.monitor_pid, &spec.monitor_timestamp);
+        part("monitor", digest(&json(&monitored)));
         part("ambient", digest(&json(&spec.ambient_environment)));
         part("certificates", digest(&json(&spec.pem_certificates)));
         if let Some(aspire) = &spec.aspire {

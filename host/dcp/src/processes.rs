@@ -6,7 +6,7 @@
 
 pub(crate) mod environment;
 mod files;
-mod kept;
+pub(crate) mod kept;
 pub(crate) mod launch;
 pub(crate) mod run;
 pub(crate) mod spawner;

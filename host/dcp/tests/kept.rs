@@ -16,6 +16,7 @@ use aspire_api::container::Mode;
 use aspire_api::executable::{Executable, ExecutableState as State};
 use aspire_api::{Kind, Object, ObjectKey};
 use aspire_dcp::state::{Record, State as Shared};
+use aspire_dcp::watchdog::{self, WORD, Watchdog};
 use aspire_dcp::{Config, ControlPlane, Outcome, Stop};
 use support::*;
 
@@ -182,6 +183,52 @@ async fn one_outlives_its_host_and_is_found_by_the_next() {
     plane.wait_idle().await;
     plane.stop(Stop::Graceful).await;
     assert_eq!(records(folder), []);
+}
+
+/// A watchdog or a minder: this test, started again with its word.
+#[test]
+fn dog() {
+    let _ = watchdog::dispatch(std::env::args_os().skip_while(|word| word != WORD));
+}
+
+#[tokio::test]
+async fn one_that_was_left_running_ends_with_the_process_that_it_names() {
+    let folders = Folders::new();
+    let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+    let started = since_boot(other.id());
+    let monitored = |name: &str| {
+        let mut object = persistent(name, "exec sleep 1000");
+        object.spec.monitor_pid = Some(i64::from(other.id()));
+        object.spec.monitor_timestamp = Some(started.clone());
+        object
+    };
+    let mut config = folders.config();
+    config.watchdog = Some(Watchdog {
+        args: ["--exact", "dog", "--nocapture"].map(Into::into).into(),
+        ..Watchdog::this_program()
+    });
+    let plane = ControlPlane::start(config).await.unwrap();
+    let client = plane.client();
+    client.create(monitored("db")).await.unwrap();
+    let running = state(&plane, "db", State::Running).await;
+    let pid = running.status.pid.unwrap().to_string();
+    plane.stop(Stop::Graceful).await;
+    assert!(alive(&pid), "it went with the run");
+    // As if its host had ended, too: this process lives on.
+    let shared = Shared::new(folders.path().join("data/shared"));
+    let mut record = shared.records().unwrap().remove(0);
+    record.owner = "1:0:x".into();
+    shared.put(&record).unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    gone(&pid).await;
+    for _ in 0..1000 {
+        if shared.records().unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it is still recorded");
 }
 
 #[tokio::test]

@@ -22,9 +22,11 @@ use crate::context::{Context, Live, Slot};
 use crate::controllers::in_words;
 use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
+use crate::monitor::Monitored;
 use crate::records::Entry;
 use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection, OutputStream};
 use crate::templates::Viewpoint;
+use crate::watchdog::Minder;
 
 /// For a creation (with its files) or a start.
 const SLOW: Duration = Duration::from_secs(120);
@@ -140,13 +142,29 @@ pub(crate) async fn launch(
         }
         pause = (pause * 2).min(Duration::from_secs(5));
     };
+    let minder = mind(&context, &container, &running.id);
     let ended = until_end(&context, engine, &key, running).await;
+    // One that is left running is minded on.
+    if ended.code.is_some() {
+        minder.into_iter().for_each(Minder::dismiss);
+    }
     log.drained(DRAIN).await;
     // Another object of this name may have come since, which this is none of the business of.
     let now = context.store.get(&key);
     if now.is_ok_and(|now| now.metadata().uid == container.metadata.uid) {
         context.tell(&key, Report::Ended(ended));
     }
+}
+
+/// Has one minded after this run that outlives it, and that is to end with another process.
+fn mind(context: &Context, container: &Container, id: &str) -> Option<Minder> {
+    let spec = &container.spec;
+    if !request::is_persistent(container) {
+        return None;
+    }
+    let over = Monitored::of(spec.monitor_pid, spec.monitor_timestamp.as_deref())?.find();
+    let name = spec.container_name.as_deref().unwrap_or_default();
+    Minder::start(context, over, "container", name, id)
 }
 
 async fn try_launch(

@@ -70,7 +70,11 @@ impl Leash {
 }
 
 /// Starts a process that stands beside us.
-pub(crate) fn spawn_beside(_: &Path, _: Vec<OsString>) -> io::Result<(Exit, Leash)> {
+pub(crate) fn spawn_beside(
+    _: &Path,
+    _: Vec<OsString>,
+    _: Option<(&str, &str)>,
+) -> io::Result<(Exit, Leash)> {
     Err(unsupported())
 }
 

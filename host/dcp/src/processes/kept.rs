@@ -19,16 +19,18 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
-use super::tree::Tree;
+use super::tree::{Scanner, Tree};
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::controllers::workload::{Report, Stage};
 use crate::identity::{Creator, KEPT_VARIABLE};
 use crate::lifecycle::Lifecycle;
 use crate::logs::Log;
+use crate::monitor::Monitored;
 use crate::os::{self, Identity, Urgency};
 use crate::runtime::OutputStream;
 use crate::state::{Lease, Record};
+use crate::watchdog::Minder;
 
 /// The kind of its records.
 const KIND: &str = "executable";
@@ -80,8 +82,11 @@ pub(super) fn name(context: &Context, executable: &Executable) -> String {
 
 /// How it is known among all processes: by its name and by where that is recorded.
 pub(super) fn marks(context: &Context, name: &str) -> BTreeMap<String, String> {
-    let records = &context.config.shared_folder;
-    let records = std::path::absolute(records).unwrap_or_else(|_| records.clone());
+    marks_in(&context.config.shared_folder, name)
+}
+
+fn marks_in(records: &Path, name: &str) -> BTreeMap<String, String> {
+    let records = std::path::absolute(records).unwrap_or_else(|_| records.to_owned());
     let mark = format!("{}/{name}", records.display());
     BTreeMap::from([(KEPT_VARIABLE.to_owned(), mark)])
 }
@@ -101,6 +106,9 @@ pub(super) async fn begin(
             .lease(&format!("{KIND} {name}"), cancel)
             .await?;
         if let Some((id, kept)) = find(context, executable, key, &name).await? {
+            if executable.spec.effective_mode() == Mode::Persistent {
+                take_over(context, executable).await;
+            }
             context.containers.change(key, |page| page.missing = false);
             return Ok(Begin::There(id, Box::new(kept)));
         }
@@ -171,6 +179,27 @@ async fn end(context: &Context, name: &str, roots: Vec<Identity>, grace: Duratio
     };
     let mut force = context.force.subscribe();
     tree.end(&context.scanner, grace, &mut force).await
+}
+
+/// Ends one by its record, without a run; false: it could not be.
+pub(crate) async fn end_recorded(records: &Path, record: &Record, grace: Duration) -> bool {
+    let tree = Tree {
+        roots: identity(&record.id).into_iter().collect(),
+        marks: marks_in(records, &record.name),
+        pipes: Vec::new(),
+        ask: Urgency::Ask,
+    };
+    let (_force, mut never) = watch::channel(false);
+    let ended = tree.end(&Scanner::default(), grace, &mut never).await;
+    let kept = record
+        .details
+        .clone()
+        .and_then(|it| serde_json::from_value(it).ok());
+    if let Some(kept) = kept.filter(|_| ended) {
+        let kept: Kept = kept;
+        let _ = std::fs::remove_dir_all(kept.private);
+    }
+    ended
 }
 
 /// Ends one that is to go with its object, although it was never adopted.
@@ -266,11 +295,34 @@ pub(super) async fn remember(
         env: running.env.to_vec(),
         args: running.args.to_vec(),
     };
-    let boot = os::boot_id().to_owned();
-    let id = format!("{}/{}", os::machine(), Creator { id, boot });
+    let id = written(id);
     let details = serde_json::to_value(&kept).ok();
     let name = name(context, executable);
     context.remember(KIND, &name, &id, details).await;
+}
+
+/// Has it minded after this run, if it is to end with another process.
+pub(super) fn mind(context: &Context, executable: &Executable, id: Identity) -> Option<Minder> {
+    let spec = &executable.spec;
+    let over = Monitored::of(spec.monitor_pid, spec.monitor_timestamp.as_deref())?.find();
+    let name = name(context, executable);
+    Minder::start(context, over, KIND, &name, &written(id))
+}
+
+/// It goes on under this run: so that others know whose it is to stop.
+async fn take_over(context: &Context, executable: &Executable) {
+    let name = name(context, executable);
+    if let Ok(Some(record)) = record(context, &name).await {
+        context
+            .remember(KIND, &name, &record.id, record.details)
+            .await;
+    }
+}
+
+/// A process as a record has it.
+fn written(id: Identity) -> String {
+    let boot = os::boot_id().to_owned();
+    format!("{}/{}", os::machine(), Creator { id, boot })
 }
 
 /// It has ended: it is forgotten, unless another one took its place.

@@ -32,6 +32,7 @@ use crate::os::{self, Identity, Spawn, Urgency, User};
 use crate::ports::{self, Reservation};
 use crate::runtime::OutputStream;
 use crate::templates::{Scope, Viewpoint};
+use crate::watchdog::Minder;
 
 /// After the end of a process, for its last output to be read.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -135,7 +136,8 @@ pub(crate) async fn launch(
                 args: &ready.args,
             };
             kept::remember(&context, &executable, &key, spawned.id, running).await;
-            Some(kept::follow(&context, &key, output))
+            let minder = kept::mind(&context, &executable, spawned.id);
+            Some((kept::follow(&context, &key, output), minder))
         }
         None => None,
     };
@@ -173,8 +175,9 @@ pub(crate) async fn launch(
     );
     let code = spawned.exit.wait().await;
     let at = Timestamp::now();
-    drop(tail);
+    let minder = tail.and_then(|(_ended, minder)| minder);
     log.drained(DRAIN).await;
+    minder.into_iter().for_each(Minder::dismiss);
     if outlives {
         kept::ended(&context, &executable, spawned.id).await;
     }
@@ -222,6 +225,10 @@ async fn adopt(
     let _ = slot.set(Live::Process(process));
     context.keep(id);
     let tail = kept::follow(context, key, &kept.output);
+    let minder = match executable.spec.effective_mode() {
+        Mode::Persistent => kept::mind(context, executable, id),
+        _ => None,
+    };
     context.tell(
         key,
         Report::Started(Started {
@@ -236,6 +243,7 @@ async fn adopt(
     monitor::ended(id).await;
     let at = Timestamp::now();
     drop(tail);
+    minder.into_iter().for_each(Minder::dismiss);
     context.log(key).drained(DRAIN).await;
     kept::ended(context, executable, id).await;
     // Whoever started it has it, or nobody.

@@ -172,6 +172,13 @@ impl State {
             }
         }
         let path = self.folder.join("state.redb");
+        if !path.exists() {
+            // One whose maker is killed meanwhile is nobody's.
+            let fresh = self.folder.join("state.redb.new");
+            let _ = fs::remove_file(&fresh);
+            drop(Database::create(&fresh).map_err(odd)?);
+            fs::rename(&fresh, &path).map_err(file(&path))?;
+        }
         let database = Database::create(&path).map_err(odd)?;
         migrate(&database, migrations, &path)?;
         operation(&database)
