@@ -88,7 +88,7 @@ pub struct ContainerSpec {
     /// When it is started again after it ended; the control plane does it, not the engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<RestartPolicy>,
-    /// Raw flags of an engine's command line; not served.
+    /// Options of `docker run`; those that are known are taken, others refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub run_args: Vec<String>,
     /// Probes of its health.

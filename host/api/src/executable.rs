@@ -173,10 +173,10 @@ pub struct ExecutableStatus {
     /// Process id, as text.
     #[serde(rename = "executionID", skip_serializing_if = "Option::is_none")]
     pub execution_id: Option<String>,
-    /// File with its standard output, each line after its time.
+    /// File with its standard output, of one that outlives the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std_out_file: Option<String>,
-    /// File with its standard error, each line after its time.
+    /// File with its standard error, of one that outlives the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std_err_file: Option<String>,
     /// Not served.

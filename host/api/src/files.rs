@@ -73,7 +73,7 @@ pub enum FileSystemEntryKind {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// A certificate, linked under the hash of its subject; not served.
+    /// A certificate, and beside it a link to it under the hash of its subject, as OpenSSL has it.
     Openssl,
 }
 

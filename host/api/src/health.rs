@@ -40,11 +40,12 @@ pub enum HealthProbeKind {
     #[default]
     #[serde(rename = "HTTP")]
     Http,
-    /// A program; not served (`spec.aspire.probes` has commands).
+    /// A program of this machine that is run; exit code 0 is success.
     Executable,
 }
 
-/// A GET; 2xx is success, 3xx is unknown, everything else failure.
+/// A GET over `http` or `https` (whose certificate isn't verified); 2xx is success, 3xx is unknown,
+/// everything else failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpProbe {
@@ -67,7 +68,7 @@ pub struct HttpHeader {
     pub value: String,
 }
 
-/// A program to run.
+/// A program to run on this machine; exit code 0 is success.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecutableProbe {
@@ -116,7 +117,8 @@ pub struct PemCertificate {
     pub contents: String,
 }
 
-/// Certificates that a process trusts.
+/// Certificates that a process trusts: `certs/` and `cert.pem` among its private files, which
+/// templates find as `file "cert.pem"`, and in `DCP_SESSION_FOLDER` under its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecutablePemCertificates {
@@ -128,7 +130,7 @@ pub struct ExecutablePemCertificates {
     pub continue_on_error: bool,
 }
 
-/// Certificates that a container trusts.
+/// Certificates that a container trusts: `certs/` and `cert.pem` below the destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerPemCertificates {
@@ -145,7 +147,7 @@ pub struct ContainerPemCertificates {
     pub continue_on_error: bool,
 }
 
-/// A layer that is put on an image.
+/// A layer that is put on an image: an archive whose files are added to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageLayer {

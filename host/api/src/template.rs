@@ -13,6 +13,8 @@ use thiserror::Error;
 pub enum Placeholder {
     /// `portForServing SERVICE`: the port that this workload itself listens on for a service.
     PortForServing(String),
+    /// `addressForServing SERVICE`: the address that this workload itself listens on for a service.
+    AddressForServing(String),
     /// `portFor SERVICE`: the service's public port.
     PortFor(String),
     /// `addressFor SERVICE`: the service's public address, as this workload can reach it.
@@ -60,6 +62,7 @@ impl Placeholder {
     pub fn write(&self) -> String {
         let (name, argument) = match self {
             Self::PortForServing(argument) => ("portForServing", argument),
+            Self::AddressForServing(argument) => ("addressForServing", argument),
             Self::PortFor(argument) => ("portFor", argument),
             Self::AddressFor(argument) => ("addressFor", argument),
             Self::Secret { name, uri: false } => ("secret", name),
@@ -104,6 +107,7 @@ pub fn parse(template: &str) -> Result<Vec<Piece>, TemplateError> {
                 continue;
             }
             "portForServing" => Placeholder::PortForServing(argument),
+            "addressForServing" => Placeholder::AddressForServing(argument),
             "portFor" => Placeholder::PortFor(argument),
             "addressFor" => Placeholder::AddressFor(argument),
             "secret" => Placeholder::Secret {

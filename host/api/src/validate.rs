@@ -10,10 +10,11 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::health::{HealthProbe, HealthProbeKind};
+use crate::health::{HealthProbe, HealthProbeKind, PemCertificate};
 use crate::meta::SERVICE_PRODUCER_ANNOTATION;
 use crate::object::Object;
 use crate::template;
+use crate::time::micro_time;
 
 /// A field that cannot be as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -90,6 +91,14 @@ impl Findings {
         }
     }
 
+    /// Refuses a field that goes with another type.
+    fn only_for(&mut self, field: impl Into<String>, is_set: bool) {
+        if is_set {
+            let message = "is for probes of another type";
+            self.add(FieldErrorReason::Forbidden, field, message);
+        }
+    }
+
     /// Refuses the change of a field.
     fn fixed<T: PartialEq>(&mut self, field: impl Into<String>, old: &T, new: &T) {
         if old != new {
@@ -120,12 +129,32 @@ impl Findings {
         }
     }
 
+    fn certificates(&mut self, certificates: &[PemCertificate]) {
+        for (index, certificate) in certificates.iter().enumerate() {
+            let at = |field: &str| format!("spec.pemCertificates.certificates[{index}].{field}");
+            self.required(at("contents"), certificate.contents.is_empty());
+            self.required(at("thumbprint"), certificate.thumbprint.is_empty());
+            let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            if !is_plain(&certificate.thumbprint) {
+                // It becomes the name of a file.
+                let message = format!("`{}` is no thumbprint", certificate.thumbprint);
+                self.invalid(at("thumbprint"), message);
+            }
+        }
+    }
+
     /// Both or neither.
     fn monitor(&mut self, pid: Option<i64>, timestamp: Option<&String>) {
         match (pid, timestamp) {
             (Some(_), None) => self.required("spec.monitorTimestamp", true),
             (None, Some(_)) => self.required("spec.monitorPid", true),
-            (Some(pid), _) if pid <= 0 => self.invalid("spec.monitorPid", "must be positive"),
+            (Some(pid), _) if u32::try_from(pid).map_or(true, |pid| pid == 0) => {
+                self.invalid("spec.monitorPid", format!("{pid} is no process id"));
+            }
+            (_, Some(time)) if micro_time(time).is_none() => {
+                let message = format!("`{time}` is no time, such as `2026-01-02T03:04:05.123456Z`");
+                self.invalid("spec.monitorTimestamp", message);
+            }
             _ => {}
         }
     }
@@ -142,8 +171,11 @@ impl Findings {
                 self.add(FieldErrorReason::Duplicate, at("name"), message);
             }
             let is_program = probe.kind == HealthProbeKind::Executable;
-            self.unserved(at("type"), is_program);
-            self.unserved(at("executableProbe"), probe.executable_probe.is_some());
+            self.only_for(at("httpProbe"), is_program && probe.http_probe.is_some());
+            self.only_for(
+                at("executableProbe"),
+                !is_program && probe.executable_probe.is_some(),
+            );
             match &probe.http_probe {
                 None => self.required(at("httpProbe"), !is_program),
                 Some(http) => {
@@ -151,6 +183,13 @@ impl Findings {
                     let headers = http.headers.iter().map(|header| &header.value);
                     let texts = headers.chain([&http.url]);
                     self.templates(texts.map(|text| ("spec.healthProbes.httpProbe", text)));
+                }
+            }
+            match &probe.executable_probe {
+                None => self.required(at("executableProbe"), is_program),
+                Some(program) => {
+                    let at = at("executableProbe.executableTemplate");
+                    executable::check_probe(self, &at, &program.executable_template);
                 }
             }
             let schedule = &probe.schedule;

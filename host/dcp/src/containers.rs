@@ -9,7 +9,7 @@ mod events;
 mod files;
 pub(crate) mod image;
 pub(crate) mod launch;
-mod lifecycle;
+mod layers;
 mod output;
 mod request;
 

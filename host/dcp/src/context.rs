@@ -1,10 +1,13 @@
 //! What every part of a running control plane shares.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use aspire_api::{Kind, ObjectKey};
+use aspire_api::container::Mode;
+use aspire_api::service::producers;
+use aspire_api::{Object, ObjectKey};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Timestamp;
@@ -14,6 +17,7 @@ use crate::controllers::workload::{Ended, Report};
 use crate::controllers::{exec, link};
 use crate::engine::Engine;
 use crate::logs::{Log, Logs, Redactor};
+use crate::os::Identity;
 use crate::ports::PortMemory;
 use crate::processes::launch::Process;
 use crate::processes::spawner::Spawner;
@@ -93,9 +97,13 @@ pub(crate) struct Context {
     pub(crate) messages: mpsc::UnboundedSender<Message>,
     /// The run ends: 1 orderly, 2 by force.
     pub(crate) stopping: watch::Sender<u8>,
+    /// The run ends and leaves everything as it is.
+    pub(crate) abandoned: watch::Sender<bool>,
     /// Whatever is being stopped is to be killed now.
     pub(crate) force: watch::Sender<bool>,
     pub(crate) creator: String,
+    /// Processes that are to outlive the run.
+    pub(crate) kept: Mutex<BTreeSet<Identity>>,
 }
 
 impl Context {
@@ -149,33 +157,68 @@ impl Context {
     /// What an object's placeholders see.
     pub(crate) fn scope<'a>(
         &'a self,
-        name: &str,
+        object: &ObjectKey,
         viewpoint: Viewpoint,
         serving: BTreeMap<String, u16>,
         waiting: &'a (dyn Fn(&str) + Send + Sync),
     ) -> Scope<'a> {
         let process = viewpoint == Viewpoint::Machine;
+        let name = &*object.name;
+        let found = self.store.get(object).ok();
         // Data outlives the object that it was made for.
-        let key = ObjectKey::new(Kind::Executable, name);
-        let found = self.store.get(&key).ok();
         let first = found
             .as_ref()
             .map_or(name, |found| found.metadata().first());
+        let produced = found.as_ref().map(|found| producers(found.metadata()));
+        let produced = produced.and_then(Result::ok).unwrap_or_default();
+        let listening = produced
+            .into_iter()
+            .filter_map(|producer| Some((producer.service_name, producer.address?)));
         Scope {
             book: &self.book,
             secrets: self.config.secrets.as_ref(),
             redactor: &self.redactor,
             viewpoint,
             serving,
+            listening: listening.collect(),
             data: process.then(|| self.config.data_folder.join("data").join(first)),
-            files: process.then(|| self.config.data_folder.join("files").join(name)),
+            files: process.then(|| self.private_folder(object)),
             waiting,
         }
     }
 
+    /// The private files of a process. Those of one that outlives the run are not among those that
+    /// go with it.
+    pub(crate) fn private_folder(&self, object: &ObjectKey) -> PathBuf {
+        let kept = match self.store.get(object).ok().as_deref() {
+            Some(Object::Executable(found)) => found.spec.effective_mode() != Mode::Session,
+            _ => false,
+        };
+        let folder = if kept { "kept" } else { "files" };
+        self.config.data_folder.join(folder).join(&object.name)
+    }
+
+    /// The processes that are to outlive the run.
+    pub(crate) fn kept(&self) -> Vec<Identity> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().copied().collect()
+    }
+
+    /// Notes that a process is to outlive the run.
+    pub(crate) fn keep(&self, id: Identity) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(id);
+    }
+
     /// Remembers a resource that outlasts the run. Not being able to is told, and no more: it is
     /// found by its name, too.
-    pub(crate) async fn remember(&self, kind: &str, name: &str, id: &str) {
+    pub(crate) async fn remember(
+        &self,
+        kind: &str,
+        name: &str,
+        id: &str,
+        details: Option<serde_json::Value>,
+    ) {
         let record = Record {
             kind: kind.to_owned(),
             name: name.to_owned(),
@@ -184,6 +227,7 @@ impl Context {
             instance: self.config.instance.clone(),
             owner: crate::identity::Creator::myself().to_string(),
             at: Timestamp::now().seconds(),
+            details,
         };
         let state = self.state.clone();
         let written = tokio::task::spawn_blocking(move || state.put(&record)).await;

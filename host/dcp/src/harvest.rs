@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::engine::{Engine, within};
 use crate::identity::{
-    CREATOR_LABEL, CREATOR_VARIABLE, HOST_LABEL, PERSISTENT_LABEL, RUN_LABEL, RUN_VARIABLE,
-    is_dead_here,
+    CREATOR_LABEL, CREATOR_VARIABLE, HOST_LABEL, KEPT_VARIABLE, PERSISTENT_LABEL, RUN_LABEL,
+    RUN_VARIABLE, is_dead_here,
 };
 use crate::os::Identity;
 use crate::processes::tree::{Snapshot, kill};
@@ -209,7 +209,7 @@ async fn remove(engine: &Engine, found: Vec<Leftover>) -> bool {
 }
 
 /// Ends every process that carries this run's mark, and, while this program has no other run, every
-/// orphan that came to us.
+/// orphan that came to us; none that is to outlive the run.
 pub(crate) async fn processes_of_this_run(context: &Context, is_alone: impl Fn() -> bool) {
     for _ in 0..ROUNDS {
         let snapshot = context.scanner.snapshot().await;
@@ -222,7 +222,11 @@ pub(crate) async fn processes_of_this_run(context: &Context, is_alone: impl Fn()
         if is_alone() {
             ours.extend(snapshot.adopted());
         }
-        let family = snapshot.family(&[], &ours);
+        let mut family = snapshot.family(&[], &ours);
+        let kept = context.kept();
+        let marked = snapshot.marked(|marks| marks.contains_key(KEPT_VARIABLE));
+        let spared = snapshot.family(&kept, &marked);
+        family.retain(|id| !spared.contains(id));
         if family.is_empty() {
             return;
         }

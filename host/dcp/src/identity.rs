@@ -16,6 +16,9 @@ pub(crate) const OBJECT_VARIABLE: &str = "ASPIRE_HOST_OBJECT";
 /// Variable: the host that started a process.
 pub(crate) const CREATOR_VARIABLE: &str = "ASPIRE_HOST_CREATOR";
 
+/// Variable: what a process is recorded as that outlives the run; it has none of the others.
+pub(crate) const KEPT_VARIABLE: &str = "ASPIRE_HOST_KEPT";
+
 /// Label: the app.
 pub const APP_LABEL: &str = "aspire-host.app";
 /// Label: the instance of the app.

@@ -41,6 +41,7 @@
 //! behind.
 
 mod ahead;
+mod certificates;
 mod client;
 mod clock;
 mod config;
@@ -51,8 +52,10 @@ mod engine;
 mod harvest;
 pub mod identity;
 pub mod ignore;
+mod lifecycle;
 pub mod logs;
 pub mod machinery;
+mod monitor;
 mod os;
 mod plane;
 mod ports;

@@ -98,6 +98,9 @@ pub(crate) struct Spawn {
     pub(crate) stdin: bool,
     /// As whom; none: as ourselves.
     pub(crate) user: Option<User>,
+    /// Files for its output, standard output first, instead of pipes: it is to outlive us, and
+    /// inherits no mark of ours.
+    pub(crate) files: Option<[PathBuf; 2]>,
 }
 
 /// How waiting for somebody's end went.

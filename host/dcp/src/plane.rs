@@ -22,7 +22,7 @@ use crate::ports::PortMemory;
 use crate::processes::spawner::Spawner;
 use crate::processes::tree::Scanner;
 use crate::records::Journal;
-use crate::server::{Api, ExecutionStatus};
+use crate::server::{Api, Cleanup, ExecutionStatus};
 use crate::services::ServiceBook;
 use crate::state::State;
 use crate::store::Store;
@@ -124,8 +124,10 @@ impl ControlPlane {
             tasks: Tasks::default(),
             messages,
             stopping: watch::Sender::new(0),
+            abandoned: watch::Sender::new(false),
             force: watch::Sender::new(false),
             creator: identity::creator_mark(),
+            kept: std::sync::Mutex::default(),
             config,
         });
         let (idle, failures) = (watch::Sender::new(None), watch::Sender::default());
@@ -252,14 +254,30 @@ impl ControlPlane {
 
     /// Asks for the end of everything, without waiting for it.
     pub fn begin_stop(&self, how: Stop) {
-        begin_stop(&self.context, how);
+        self.end(how);
+    }
+
+    fn end(&self, how: Stop) {
+        end(&self.context, &self.api, how);
     }
 
     /// Stops everything and waits until it is gone; a second call with [`Stop::Force`] makes the
     /// first one hurry.
     pub async fn stop(&self, how: Stop) -> Outcome {
-        begin_stop(&self.context, how);
+        self.end(how);
         self.ended().await
+    }
+}
+
+/// Ends the run as its clients want it: by removing everything, or by leaving it as it is.
+fn end(context: &Context, api: &Api, how: Stop) {
+    let wanted = *api.execution().borrow();
+    let cleans = wanted.status == ExecutionStatus::CleaningResources;
+    if wanted.shutdown_resource_cleanup == Cleanup::None && !cleans {
+        context.store.seal();
+        context.abandoned.send_replace(true);
+    } else {
+        begin_stop(context, how);
     }
 }
 
@@ -287,7 +305,7 @@ async fn obey(context: Arc<Context>, api: Api) {
         .await
         .is_ok();
     if asked {
-        begin_stop(&context, Stop::Graceful);
+        end(&context, &api, Stop::Graceful);
     }
     // The task's end would be taken for a failure.
     std::future::pending::<()>().await;
@@ -295,6 +313,16 @@ async fn obey(context: Arc<Context>, api: Api) {
 
 /// After this, what refuses to go is left to the next run.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What the end of a run is like.
+enum End {
+    /// The controllers removed everything.
+    Clean,
+    /// Everything stays as it is.
+    Abandoned,
+    /// The control plane failed; why, in words.
+    Broken(String),
+}
 
 /// Waits for the end and makes sure that it is one.
 async fn supervise(
@@ -310,19 +338,34 @@ async fn supervise(
         let _ = stopping.wait_for(|stage| *stage > 0).await;
         tokio::time::sleep(PATIENCE).await;
     };
-    let broken = tokio::select! {
+    let mut abandoned = context.abandoned.subscribe();
+    let end = tokio::select! {
         biased;
+        _ = abandoned.wait_for(|abandoned| *abandoned) => End::Abandoned,
         done = finished.wait_for(|done| *done) => {
-            done.is_err().then(|| "the controllers ended".to_owned())
+            match done {
+                Ok(_) => End::Clean,
+                Err(_) => End::Broken("the controllers ended".to_owned()),
+            }
         }
         text = fatal.wait_for(Option::is_some) => {
-            Some(text.ok().and_then(|text| text.clone()).unwrap_or_default())
+            End::Broken(text.ok().and_then(|text| text.clone()).unwrap_or_default())
         }
-        () = too_long => Some("stopping took too long".to_owned()),
+        () = too_long => End::Broken("stopping took too long".to_owned()),
     };
-    let broken = match broken {
-        None => None,
-        Some(text) => {
+    let broken = match end {
+        End::Clean => None,
+        End::Abandoned => {
+            RUNS.fetch_sub(1, Ordering::SeqCst);
+            // The journal stays: it tells the next run what there is.
+            if let Some(guard) = guard {
+                guard.dismiss().await;
+            }
+            context.tasks.abort();
+            ended.send_replace(Some(Outcome::Stopped));
+            return;
+        }
+        End::Broken(text) => {
             // The other tasks are sound: let them end everything, if they still can.
             begin_stop(&context, Stop::Force);
             let patience = Duration::from_secs(20);

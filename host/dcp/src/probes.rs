@@ -5,6 +5,7 @@
 //! `controllers::health`.
 
 mod http;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use aspire_api::ObjectKey;
 use aspire_api::aspire::{Aspire, ProbeAction};
-use aspire_api::health::{HealthProbe, HttpProbe};
+use aspire_api::executable::ExecutableSpec;
+use aspire_api::health::{HealthProbe, HealthProbeKind, HttpProbe};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,8 +25,11 @@ use crate::context::{Context, Live, Slot};
 use crate::controllers::health::{Attempt, ProbeState, Schedule};
 use crate::controllers::in_words;
 use crate::controllers::workload::Report;
+use crate::identity::CREATOR_VARIABLE;
 use crate::os::Spawn;
 use crate::processes::environment::find_program;
+use crate::processes::launch::marks;
+use crate::processes::place::{given, surroundings, working_folder};
 use crate::processes::run::{LastWords, last_line, run};
 use crate::relay::dialled;
 use crate::templates::Viewpoint;
@@ -47,8 +52,10 @@ pub(crate) struct Target {
 pub(crate) enum Action {
     /// One of `spec.aspire.probes`.
     Ours(ProbeAction),
-    /// One of `spec.healthProbes`.
-    Dcp(HttpProbe),
+    /// A request of `spec.healthProbes`.
+    Request(HttpProbe),
+    /// A program of `spec.healthProbes`.
+    Program(Box<ExecutableSpec>),
 }
 
 /// The probes of a workload, by name; where a name is there twice, ours wins.
@@ -57,7 +64,13 @@ pub(crate) fn actions(
     dcp: &[HealthProbe],
 ) -> BTreeMap<String, (Action, Schedule)> {
     let dcp = dcp.iter().filter_map(|probe| {
-        let action = Action::Dcp(probe.http_probe.clone()?);
+        let action = match probe.kind {
+            HealthProbeKind::Http => Action::Request(probe.http_probe.clone()?),
+            HealthProbeKind::Executable => {
+                let template = &probe.executable_probe.as_ref()?.executable_template;
+                Action::Program(Box::new(template.spec.clone()))
+            }
+        };
         Some((probe.name.clone(), (action, probe.into())))
     });
     let ours = aspire.into_iter().flat_map(|aspire| &aspire.probes);
@@ -101,11 +114,64 @@ pub(crate) async fn watch(
 async fn attempt(context: &Context, target: &Target, action: &Action, limit: Duration) -> Attempt {
     match action {
         Action::Ours(action) => attempt_ours(context, target, action, limit).await.into(),
-        Action::Dcp(request) => match resolved(context, target, request).await {
+        Action::Request(request) => match resolved(context, target, request).await {
             Ok((url, headers)) => http::get_url(&url, &headers).await,
             Err(reason) => Err(reason).into(),
         },
+        Action::Program(program) => run_program(context, target, program).await.into(),
     }
+}
+
+/// The ports that a workload itself listens on, as this machine reaches them.
+fn serving(target: &Target) -> BTreeMap<String, u16> {
+    match target.slot.get() {
+        Some(Live::Process(process)) => process.serving.clone(),
+        // From here a container is reached where its endpoints are.
+        Some(Live::Container { .. }) | None => target
+            .services
+            .iter()
+            .map(|(service, address)| (service.clone(), address.port()))
+            .collect(),
+    }
+}
+
+/// Runs a program of this machine, as an executable with this spec would be run.
+async fn run_program(
+    context: &Context,
+    target: &Target,
+    spec: &ExecutableSpec,
+) -> Result<(), String> {
+    let scope = context.scope(&target.key, Viewpoint::Machine, serving(target), &|_| {});
+    let folder = working_folder(context, spec.working_directory.as_deref())?;
+    let given = given(&scope, spec).await?;
+    let mut marks = marks(context, &target.key);
+    marks.insert(CREATOR_VARIABLE.to_owned(), context.creator.clone());
+    let env = surroundings(context, spec.ambient_environment.as_ref(), &given, marks);
+    let name = scope.resolve(&spec.executable_path).await?;
+    let args = scope.resolve_all(&spec.args).await?;
+    let path = env.get(std::ffi::OsStr::new("PATH"));
+    let path = path.or(context.config.environment.get(std::ffi::OsStr::new("PATH")));
+    let program = find_program(&name, &folder, path.map(std::ffi::OsString::as_os_str))
+        .ok_or_else(|| format!("program `{name}` is missing"))?;
+    let args = std::iter::once(name).chain(args);
+    let request = Spawn {
+        program,
+        args: args.map(Into::into).collect(),
+        env: env.into_iter().collect(),
+        directory: folder,
+        stdin: false,
+        user: None,
+        files: None,
+    };
+    judge_run(context, target, request).await
+}
+
+async fn judge_run(context: &Context, target: &Target, request: Spawn) -> Result<(), String> {
+    let words = LastWords::default();
+    let object = target.key.to_string();
+    let code = run(&context.spawner, object, request, Vec::new(), words.taker()).await;
+    let code = code.map_err(|error| error.to_string())?;
+    judge(i64::from(code), &words.line())
 }
 
 /// URL and headers with their placeholders replaced.
@@ -114,16 +180,7 @@ async fn resolved(
     target: &Target,
     request: &HttpProbe,
 ) -> Result<(String, Vec<(String, String)>), String> {
-    let serving = match target.slot.get() {
-        Some(Live::Process(process)) => process.serving.clone(),
-        // From here a container is reached where its endpoints are.
-        Some(Live::Container { .. }) | None => target
-            .services
-            .iter()
-            .map(|(service, address)| (service.clone(), address.port()))
-            .collect(),
-    };
-    let scope = context.scope(&target.key.name, Viewpoint::Machine, serving, &|_| {});
+    let scope = context.scope(&target.key, Viewpoint::Machine, serving(target), &|_| {});
     let url = scope.resolve(&request.url).await?;
     let mut headers = Vec::new();
     for header in &request.headers {
@@ -181,11 +238,15 @@ async fn run_command(
     command: &[String],
     limit: Duration,
 ) -> Result<(), String> {
-    let name = &target.key.name;
     match target.slot.get() {
         None => Err("not started".to_owned()),
         Some(Live::Process(process)) => {
-            let scope = context.scope(name, Viewpoint::Machine, process.serving.clone(), &|_| {});
+            let scope = context.scope(
+                &target.key,
+                Viewpoint::Machine,
+                process.serving.clone(),
+                &|_| {},
+            );
             let args = scope.resolve_all(command).await?;
             let program = args.first().ok_or("an empty command")?;
             let path = process.env.iter().find(|(name, _)| name == "PATH");
@@ -202,14 +263,9 @@ async fn run_command(
                 directory: process.folder.clone(),
                 stdin: false,
                 user: process.user.clone(),
+                files: None,
             };
-            let words = LastWords::default();
-            let object = target.key.to_string();
-            let code = run(&context.spawner, object, request, Vec::new(), words.taker()).await;
-            judge(
-                code.map(i64::from).map_err(|error| error.to_string())?,
-                &words.line(),
-            )
+            judge_run(context, target, request).await
         }
         Some(Live::Container {
             id,
@@ -217,7 +273,7 @@ async fn run_command(
             serving,
         }) => {
             let engine = context.engine.as_ref().ok_or("no container engine")?;
-            let scope = context.scope(name, viewpoint.clone(), serving.clone(), &|_| {});
+            let scope = context.scope(&target.key, viewpoint.clone(), serving.clone(), &|_| {});
             let command = scope.resolve_all(command).await?;
             let outcome = engine
                 .raw()

@@ -6,6 +6,7 @@
 
 pub(crate) mod environment;
 mod files;
+pub(crate) mod kept;
 pub(crate) mod launch;
 pub(crate) mod place;
 pub(crate) mod run;

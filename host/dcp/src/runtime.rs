@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aspire_api::run_args::RunOptions;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -139,6 +140,8 @@ pub struct ContainerRequest {
     pub memory: Option<u64>,
     /// As in `spec.aspire.privileges`.
     pub privileges: BTreeMap<String, String>,
+    /// Options of `docker run`, beside and above all of this.
+    pub options: RunOptions,
     /// Grace before the engine kills it, for stops that others ask for.
     pub stop_grace: Duration,
 }

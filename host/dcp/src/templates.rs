@@ -34,6 +34,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) viewpoint: Viewpoint,
     /// Private port by service.
     pub(crate) serving: BTreeMap<String, u16>,
+    /// Where it listens for a service, if that is not on this machine alone.
+    pub(crate) listening: BTreeMap<String, String>,
     /// Folder of the data folders; none: a container.
     pub(crate) data: Option<PathBuf>,
     /// Folder of the private files; none: a container.
@@ -76,6 +78,13 @@ impl Scope<'_> {
                 .get(service)
                 .map(u16::to_string)
                 .ok_or_else(|| format!("this workload does not serve {service}")),
+            Placeholder::AddressForServing(service) => {
+                if !self.serving.contains_key(service) {
+                    return Err(format!("this workload does not serve {service}"));
+                }
+                let address = self.listening.get(service).map(String::as_str);
+                Ok(address.unwrap_or("localhost").to_owned())
+            }
             Placeholder::PortFor(service) => Ok(self.port(service).await?.to_string()),
             Placeholder::AddressFor(service) => self.address(service).await,
             Placeholder::Secret { name, uri } => {
@@ -155,7 +164,8 @@ mod tests {
             secrets: &secrets,
             redactor: &redactor,
             viewpoint,
-            serving: BTreeMap::from([("me".to_owned(), 4000)]),
+            serving: [("me".to_owned(), 4000), ("us".to_owned(), 4001)].into(),
+            listening: [("us".to_owned(), "0.0.0.0".to_owned())].into(),
             data: Some("/data".into()),
             files: None,
             waiting: &|_| {},
@@ -165,6 +175,16 @@ mod tests {
             assert_eq!(redactor.text("a b/c d"), "***");
         }
         resolved
+    }
+
+    #[tokio::test]
+    async fn where_it_listens_itself() {
+        let text = |name: &str| format!(r#"{{{{- addressForServing "{name}" -}}}}"#);
+        for (name, expected) in [("me", Ok("localhost")), ("us", Ok("0.0.0.0"))] {
+            let found = resolve(Viewpoint::Machine, &text(name)).await;
+            assert_eq!(found.as_deref(), expected, "{name}");
+        }
+        assert!(resolve(Viewpoint::Machine, &text("db")).await.is_err());
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@
 //! start, as does a host without one.
 
 mod guard;
+mod minder;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::os::{self, Identity, Vigil};
 use crate::runtime::docker::{DockerEngine, EngineEnvironment};
 
 pub(crate) use guard::{Guard, Order};
+pub(crate) use minder::Minder;
 
 /// The word with which a program is asked to be a watchdog: its first argument.
 pub const WORD: &str = "__watchdog";
@@ -62,6 +64,16 @@ pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut args = args.into_iter();
     if args.next()? != WORD {
         return None;
+    }
+    let mut args = args.peekable();
+    if args.next_if(|word| word == minder::MIND).is_some() {
+        return Some(match minder::Charge::of(args) {
+            Some(charge) => {
+                charge.keep();
+                ExitCode::SUCCESS
+            }
+            None => ExitCode::from(2),
+        });
     }
     Some(match Charge::of(args) {
         Some(charge) => {

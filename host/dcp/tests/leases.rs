@@ -70,6 +70,7 @@ async fn maker() {
             instance: "a".into(),
             owner: "o".into(),
             at: "now".into(),
+            details: None,
         };
         state.put(&record).unwrap();
     }

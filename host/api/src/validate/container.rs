@@ -3,6 +3,7 @@
 use super::{FieldErrorReason, Findings};
 use crate::container::{ContainerSpec, Mode, VolumeMountKind};
 use crate::files::{FileSystemEntry, FileSystemEntryKind};
+use crate::run_args;
 
 pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
     let mode = spec.effective_mode();
@@ -21,16 +22,43 @@ pub(super) fn check(findings: &mut Findings, spec: &ContainerSpec) {
         findings.invalid("spec.containerName", message);
     }
     findings.unserved("spec.terminal", spec.terminal.is_some());
-    findings.unserved("spec.runArgs", !spec.run_args.is_empty());
-    findings.unserved("spec.imageLayers", !spec.image_layers.is_empty());
-    findings.unserved("spec.pemCertificates", spec.pem_certificates.is_some());
+    if let Err(problem) = run_args::parse(&spec.run_args) {
+        let field = format!("spec.runArgs[{}]", problem.index);
+        findings.add(FieldErrorReason::NotSupported, field, problem.to_string());
+    }
+    for (index, layer) in spec.image_layers.iter().enumerate() {
+        let at = |field: &str| format!("spec.imageLayers[{index}].{field}");
+        findings.required(at("digest"), layer.digest.is_empty());
+        match (&layer.source, &layer.raw_contents) {
+            (Some(source), None) => {
+                findings.absolute(at("source"), source);
+                findings.required(at("sha256"), layer.sha256.is_none());
+            }
+            (None, Some(_)) if layer.sha256.is_some() => {
+                let message = "is of a source";
+                findings.add(FieldErrorReason::Forbidden, at("sha256"), message);
+            }
+            (None, Some(_)) => {}
+            _ => findings.invalid(at("source"), "needs either source or rawContents"),
+        }
+    }
+    if let Some(wanted) = &spec.pem_certificates {
+        findings.absolute("spec.pemCertificates.destination", &wanted.destination);
+        for path in &wanted.overwrite_bundle_paths {
+            findings.absolute("spec.pemCertificates.overwriteBundlePaths", path);
+        }
+        findings.certificates(&wanted.certificates);
+    }
     if let Some(build) = &spec.build {
         findings.required("spec.build.context", build.context.is_empty());
         // They need a builder that the engine's API doesn't have.
         findings.unserved("spec.build.secrets", !build.secrets.is_empty());
     }
     findings.monitor(spec.monitor_pid, spec.monitor_timestamp.as_ref());
-    findings.unserved("spec.monitorPid", spec.monitor_pid.is_some());
+    if spec.monitor_pid.is_some() && mode == Mode::Existing {
+        let message = "a container that somebody else makes is not ours to stop";
+        findings.add(FieldErrorReason::Forbidden, "spec.monitorPid", message);
+    }
     findings.probes(&spec.health_probes);
     let env = spec
         .env
@@ -69,7 +97,6 @@ fn check_entry(findings: &mut Findings, entry: &FileSystemEntry) {
         );
     }
     let kind = entry.kind.unwrap_or_default();
-    findings.unserved(format!("{AT}.type"), kind == FileSystemEntryKind::Openssl);
     let sources = [&entry.source, &entry.contents, &entry.raw_contents];
     let given = sources.iter().filter(|source| source.is_some()).count();
     let target = usize::from(entry.target.is_some());
@@ -123,7 +150,19 @@ pub(super) fn check_change(findings: &mut Findings, old: &ContainerSpec, new: &C
     findings.fixed("spec.persistent", &old.persistent, &new.persistent);
     findings.fixed("spec.labels", &old.labels, &new.labels);
     findings.fixed("spec.healthProbes", &old.health_probes, &new.health_probes);
+    findings.fixed("spec.monitorPid", &old.monitor_pid, &new.monitor_pid);
+    findings.fixed(
+        "spec.monitorTimestamp",
+        &old.monitor_timestamp,
+        &new.monitor_timestamp,
+    );
+    findings.fixed(
+        "spec.pemCertificates",
+        &old.pem_certificates,
+        &new.pem_certificates,
+    );
     findings.fixed("spec.pullPolicy", &old.pull_policy, &new.pull_policy);
+    findings.fixed("spec.imageLayers", &old.image_layers, &new.image_layers);
     findings.fixed("spec.createFiles", &old.create_files, &new.create_files);
     if old.networks.is_some() != new.networks.is_some() {
         findings.fixed("spec.networks", &old.networks, &new.networks);

@@ -57,6 +57,10 @@ pub(super) fn check(findings: &mut Findings, object: &Object) {
             }
             let mut inner = Findings::default();
             executable::check(&mut inner, &set.spec.template.spec);
+            if set.spec.template.spec.effective_mode() != Mode::Session {
+                let message = "replicas have names that no other run knows";
+                inner.add(FieldErrorReason::Forbidden, "spec.mode", message);
+            }
             for mut error in inner.0 {
                 error.field = format!("spec.template.{}", error.field);
                 findings.0.push(error);

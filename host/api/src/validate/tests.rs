@@ -43,7 +43,7 @@ fn new_ones() {
         (
             "Container",
             json!({"image": "a", "runArgs": ["-x"]}),
-            "spec.runArgs FieldValueForbidden",
+            "spec.runArgs[0] FieldValueNotSupported",
         ),
         (
             "Container",
@@ -76,6 +76,21 @@ fn new_ones() {
             "spec.build.secrets FieldValueForbidden",
         ),
         (
+            "Container",
+            json!({"image": "a", "imageLayers": [{"digest": "", "source": "x"}, {"digest": "d"}, {"digest": "d", "rawContents": "AA==", "sha256": "x"}]}),
+            "spec.imageLayers[0].digest FieldValueRequired spec.imageLayers[0].source FieldValueInvalid \
+             spec.imageLayers[0].sha256 FieldValueRequired spec.imageLayers[1].source FieldValueInvalid \
+             spec.imageLayers[2].sha256 FieldValueForbidden",
+        ),
+        (
+            "Container",
+            json!({"image": "a", "pemCertificates": {"destination": "x", "overwriteBundlePaths": ["y"], "certificates": [{"thumbprint": "a/b", "contents": ""}]}}),
+            "spec.pemCertificates.destination FieldValueInvalid \
+             spec.pemCertificates.overwriteBundlePaths FieldValueInvalid \
+             spec.pemCertificates.certificates[0].contents FieldValueRequired \
+             spec.pemCertificates.certificates[0].thumbprint FieldValueInvalid",
+        ),
+        (
             "Executable",
             json!({}),
             "spec.executablePath FieldValueRequired",
@@ -93,12 +108,52 @@ fn new_ones() {
         (
             "Executable",
             json!({"executablePath": "a", "monitorPid": 1}),
-            "spec.monitorTimestamp FieldValueRequired spec.monitorPid FieldValueForbidden",
+            "spec.monitorTimestamp FieldValueRequired",
         ),
         (
             "Executable",
-            json!({"executablePath": "a", "mode": "persistent", "lifecycleKey": "k"}),
-            "spec.mode FieldValueForbidden spec.lifecycleKey FieldValueForbidden",
+            json!({"executablePath": "a", "monitorPid": 0, "monitorTimestamp": "2026-01-02T03:04:05Z"}),
+            "spec.monitorPid FieldValueInvalid",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "monitorPid": 1, "monitorTimestamp": "soon"}),
+            "spec.monitorTimestamp FieldValueInvalid",
+        ),
+        (
+            "Container",
+            json!({"mode": "existing", "containerName": "a", "monitorPid": 1, "monitorTimestamp": "2026-01-02T03:04:05Z"}),
+            "spec.monitorPid FieldValueForbidden",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "healthProbes": [{"name": "a", "type": "Executable", "schedule": {"interval": "1s"}}]}),
+            "spec.healthProbes[0].executableProbe FieldValueRequired",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "healthProbes": [{
+                "name": "a", "type": "HTTP", "httpProbe": {"url": "x"}, "schedule": {"interval": "1s"},
+                "executableProbe": {"executableTemplate": {"spec": {"executablePath": "b"}}},
+            }]}),
+            "spec.healthProbes[0].executableProbe FieldValueForbidden",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "healthProbes": [{
+                "name": "a", "type": "Executable", "schedule": {"interval": "1s"},
+                "executableProbe": {"executableTemplate": {
+                    "labels": {"x": "y"}, "spec": {"executablePath": "b", "start": false, "workingDirectory": "c"},
+                }},
+            }]}),
+            "spec.healthProbes[0].executableProbe.executableTemplate.spec.workingDirectory FieldValueInvalid \
+             spec.healthProbes[0].executableProbe.executableTemplate.labels FieldValueForbidden \
+             spec.healthProbes[0].executableProbe.executableTemplate.spec.start FieldValueForbidden",
+        ),
+        (
+            "Executable",
+            json!({"executablePath": "a", "lifecycleKey": "k"}),
+            "spec.lifecycleKey FieldValueForbidden",
         ),
         (
             "Executable",
@@ -119,6 +174,11 @@ fn new_ones() {
             "ExecutableReplicaSet",
             json!({"replicas": -1, "template": {"spec": {}}}),
             "spec.replicas FieldValueInvalid spec.template.spec.executablePath FieldValueRequired",
+        ),
+        (
+            "ExecutableReplicaSet",
+            json!({"replicas": 1, "template": {"spec": {"executablePath": "a", "mode": "persistent"}}}),
+            "spec.template.spec.mode FieldValueForbidden",
         ),
         (
             "Endpoint",

@@ -10,12 +10,12 @@ use aspire_api::{Kind, ObjectKey};
 use super::end::Running;
 use super::events::Happening;
 use super::launch::{Problem, QUICK, addresses, viewpoint};
-use super::lifecycle::{KEY_LABEL, Lifecycle};
 use super::output::{self, Said};
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::workload::{Report, Started};
 use crate::engine::{Engine, within};
+use crate::lifecycle::{KEY_LABEL, Lifecycle};
 use crate::runtime::{EngineError, Inspection};
 
 /// A persistent container that is there already and still what is wanted. One that isn't is

@@ -3,11 +3,15 @@
 //!
 //! Knows defaults, inheritance and where contents come from. Doesn't know how an engine takes them.
 
+use std::collections::BTreeMap;
+
 use aspire_api::files::{CreateFileSystem, FileSystemEntry, FileSystemEntryKind};
+use aspire_api::health::ContainerPemCertificates;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use crate::certificates::{Links, subject_hash, trust};
 use crate::runtime::{FileKind, FileRequest};
 use crate::templates::Scope;
 
@@ -26,6 +30,7 @@ pub(super) async fn build(
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Vec<FileRequest>, String> {
     let mut made = Vec::new();
+    let mut links: BTreeMap<String, Links> = BTreeMap::new();
     for tree in trees {
         let mut left: Vec<(String, &FileSystemEntry)> = Vec::new();
         let folder = tree.destination.trim_end_matches('/');
@@ -37,7 +42,16 @@ pub(super) async fn build(
         );
         while let Some((path, entry)) = left.pop() {
             match kind(scope, entry).await {
-                Ok(kind) => made.push(request(tree, &path, entry, kind)),
+                Ok((kind, hash)) => {
+                    made.push(request(tree, &path, entry, kind));
+                    if let Some(hash) = hash {
+                        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                        let names = links.entry(folder.to_owned()).or_default();
+                        let path = format!("{folder}/{}", names.next(&hash));
+                        let link = FileKind::Symlink(entry.name.clone());
+                        made.push(request(tree, &path, entry, link));
+                    }
+                }
                 Err(problem) if entry.continue_on_error => {
                     tell(&format!("{path} is left out: {problem}"));
                 }
@@ -74,14 +88,20 @@ fn request(
     }
 }
 
-async fn kind(scope: &Scope<'_>, entry: &FileSystemEntry) -> Result<FileKind, String> {
-    match entry.kind.unwrap_or_default() {
-        FileSystemEntryKind::Directory => return Ok(FileKind::Directory),
+/// What an entry is, and the hash that it is linked under beside itself.
+async fn kind(
+    scope: &Scope<'_>,
+    entry: &FileSystemEntry,
+) -> Result<(FileKind, Option<String>), String> {
+    let is_certificate = match entry.kind.unwrap_or_default() {
+        FileSystemEntryKind::Directory => return Ok((FileKind::Directory, None)),
         FileSystemEntryKind::Symlink => {
-            return Ok(FileKind::Symlink(entry.target.clone().unwrap_or_default()));
+            let target = entry.target.clone().unwrap_or_default();
+            return Ok((FileKind::Symlink(target), None));
         }
-        FileSystemEntryKind::File | FileSystemEntryKind::Openssl => {}
-    }
+        FileSystemEntryKind::File => false,
+        FileSystemEntryKind::Openssl => true,
+    };
     let contents = if let Some(source) = &entry.source {
         Bytes::from(std::fs::read(source).map_err(|error| format!("{source}: {error}"))?)
     } else if let Some(raw) = &entry.raw_contents {
@@ -91,5 +111,45 @@ async fn kind(scope: &Scope<'_>, entry: &FileSystemEntry) -> Result<FileKind, St
         let text = entry.contents.as_deref().unwrap_or_default();
         Bytes::from(scope.resolve(text).await?)
     };
-    Ok(FileKind::File(contents))
+    let hash = match is_certificate {
+        true => Some(subject_hash(&String::from_utf8_lossy(&contents))?),
+        false => None,
+    };
+    Ok((FileKind::File(contents), hash))
+}
+
+/// The files of the certificates that a container trusts.
+///
+/// # Errors
+/// One can't be read, and may not be left out.
+pub(super) fn certificates(
+    wanted: &ContainerPemCertificates,
+    log: impl Fn(&str),
+) -> Result<Vec<FileRequest>, String> {
+    let trust = trust(&wanted.certificates, wanted.continue_on_error)?;
+    for problem in &trust.left_out {
+        log(&format!("left out: {problem}"));
+    }
+    let file = |path: String, kind: FileKind| FileRequest {
+        path,
+        kind,
+        mode: 0o644,
+        owner: 0,
+        group: 0,
+    };
+    let folder = wanted.destination.trim_end_matches('/');
+    let files = trust.files.into_iter().map(|(name, contents)| {
+        let contents = FileKind::File(Bytes::from(contents));
+        file(format!("{folder}/certs/{name}"), contents)
+    });
+    let links = trust
+        .links
+        .into_iter()
+        .map(|(name, target)| file(format!("{folder}/certs/{name}"), FileKind::Symlink(target)));
+    let bundle = Bytes::from(trust.bundle);
+    let bundles = wanted.overwrite_bundle_paths.iter().cloned();
+    let bundles = bundles
+        .chain([format!("{folder}/cert.pem")])
+        .map(|path| file(path, FileKind::File(bundle.clone())));
+    Ok(files.chain(links).chain(bundles).collect())
 }

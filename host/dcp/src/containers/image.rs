@@ -129,7 +129,7 @@ pub(crate) async fn build_ahead(
         .into_iter()
         .filter_map(|endpoint| Some((endpoint.service, endpoint.target_port?)))
         .collect();
-    let scope = context.scope(&key.name, viewpoint, serving, &|_| {});
+    let scope = context.scope(key, viewpoint, serving, &|_| {});
     let tag = tag(context, key, &container.spec);
     let built = build(context, engine, key, spec, &tag, &scope, words).await;
     built.map_err(|error| match error {

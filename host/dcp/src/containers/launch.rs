@@ -8,7 +8,7 @@ use std::time::Duration;
 use aspire_api::aspire::WorkloadEndpoint;
 use aspire_api::container::{Container, Mode, PullPolicy};
 use aspire_api::executable::EnvVar;
-use aspire_api::{Kind, Object, ObjectKey, service};
+use aspire_api::{Kind, Object, ObjectKey, run_args, service};
 use tokio::sync::watch;
 
 use super::adopt;
@@ -16,17 +16,19 @@ use super::end::{Running, Turn, next_turn};
 use super::events::Happening;
 use super::image::{self, BuildError};
 use super::output::{self, Said};
-use super::request;
+use super::{layers, request};
 use crate::clock::Timestamp;
 use crate::context::{Context, Live, Slot};
 use crate::controllers::in_words;
 use crate::controllers::workload::{Report, Stage, Started};
 use crate::engine::{Engine, within};
 use crate::identity::INSTANCE_LABEL;
+use crate::monitor::Monitored;
 use crate::processes::run::LastWords;
 use crate::records::Entry;
 use crate::runtime::{ContainerRequest, EngineError, EngineInfo, Inspection};
 use crate::templates::Viewpoint;
+use crate::watchdog::Minder;
 
 /// For a creation (with its files) or a start.
 const SLOW: Duration = Duration::from_secs(120);
@@ -143,6 +145,7 @@ pub(crate) async fn launch(
         }
         pause = (pause * 2).min(Duration::from_secs(5));
     };
+    let mut minder = mind(&context, &container, &running.id);
     // Another object of this name may have come since, which this is none of the business of.
     let tell = |report: Report| {
         let now = context.store.get(&key);
@@ -153,6 +156,10 @@ pub(crate) async fn launch(
     loop {
         match next_turn(&context, engine, &key, &mut running).await {
             Turn::Ended(ended) => {
+                // One that is left running is minded on.
+                if ended.code.is_some() {
+                    minder.take().into_iter().for_each(Minder::dismiss);
+                }
                 log.drained(DRAIN).await;
                 tell(Report::Ended(ended));
             }
@@ -170,11 +177,23 @@ pub(crate) async fn launch(
                     Ok(info) => addresses(&container, &found, info),
                     Err(_) => BTreeMap::new(),
                 };
+                minder = minder.or_else(|| mind(&context, &container, &running.id));
                 tell(Report::Revived(Timestamp::now(), addresses));
             }
             Turn::Done => return,
         }
     }
+}
+
+/// Has one minded after this run that outlives it, and that is to end with another process.
+fn mind(context: &Context, container: &Container, id: &str) -> Option<Minder> {
+    let spec = &container.spec;
+    if !request::is_persistent(container) {
+        return None;
+    }
+    let over = Monitored::of(spec.monitor_pid, spec.monitor_timestamp.as_deref())?.find();
+    let name = spec.container_name.as_deref().unwrap_or_default();
+    Minder::start(context, over, "container", name, id)
 }
 
 async fn try_launch(
@@ -223,7 +242,7 @@ async fn try_launch(
         }
     };
     if persistent {
-        context.remember("container", &name, &id).await;
+        context.remember("container", &name, &id, None).await;
     }
     drop(lease);
     let networks = container.spec.networks.iter().flatten();
@@ -277,6 +296,7 @@ async fn try_launch(
             addresses,
             env: ready.given,
             args: ready.args,
+            output: None,
         }),
     );
     // It may have ended before anybody listened.
@@ -315,7 +335,7 @@ async fn prepare(
         serving.insert(endpoint.service, port);
     }
     let viewpoint = viewpoint(context, container, &info);
-    let scope = context.scope(&key.name, viewpoint.clone(), serving.clone(), &waiting);
+    let scope = context.scope(key, viewpoint.clone(), serving.clone(), &waiting);
     let image = match &spec.build {
         Some(build) => {
             let tag = image::tag(context, key, spec);
@@ -336,6 +356,10 @@ async fn prepare(
             image::pull(context, engine, key, &spec.image, policy).await?;
             spec.image.clone()
         }
+    };
+    let image = match &spec.image_layers[..] {
+        [] => image,
+        wanted => layers::put_on(context, engine, key, &image, wanted).await?,
     };
     let name = match &spec.container_name {
         Some(name) => name.clone(),
@@ -390,7 +414,8 @@ pub(super) fn viewpoint(context: &Context, container: &Container, info: &EngineI
 
 pub(super) fn on_host_network(container: &Container) -> bool {
     let aspire = container.spec.aspire.as_ref();
-    aspire.is_some_and(|aspire| aspire.privileges.contains_key("network:host"))
+    let asked = run_args::parse(&container.spec.run_args).is_ok_and(|it| it.host_network);
+    asked || aspire.is_some_and(|aspire| aspire.privileges.contains_key("network:host"))
 }
 
 async fn create(

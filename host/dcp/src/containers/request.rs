@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aspire_api::Object;
 use aspire_api::aspire::Aspire;
-use aspire_api::container::{Container, Mode, VolumeMountKind};
+use aspire_api::container::{Container, ContainerPort, Mode, VolumeMountKind};
 use aspire_api::service::Protocol;
+use aspire_api::{Kind, Object, ObjectKey, run_args};
 
 use super::files;
-use super::lifecycle::Lifecycle;
 use crate::context::Context;
+use crate::lifecycle::Lifecycle;
 use crate::processes::environment::parse_file;
 use crate::runtime::{ContainerRequest, MountRequest, PortRequest};
 use crate::store::Store;
@@ -24,23 +24,24 @@ fn protocol_name(protocol: Protocol) -> &'static str {
     }
 }
 
+fn published(port: &ContainerPort) -> PortRequest {
+    PortRequest {
+        container_port: port.container_port,
+        protocol: protocol_name(port.protocol),
+        host_port: port.host_port,
+        host_ip: port
+            .host_ip
+            .clone()
+            .unwrap_or_else(|| "127.0.0.1".to_owned()),
+    }
+}
+
 /// Ports to publish: those that are asked for, and where containers can't be dialled from this
 /// machine, all endpoints.
 pub(super) fn ports(container: &Container, aspire: &Aspire, dials: bool) -> Vec<PortRequest> {
-    let mut ports: Vec<PortRequest> = container
-        .spec
-        .ports
-        .iter()
-        .map(|port| PortRequest {
-            container_port: port.container_port,
-            protocol: protocol_name(port.protocol),
-            host_port: port.host_port,
-            host_ip: port
-                .host_ip
-                .clone()
-                .unwrap_or_else(|| "127.0.0.1".to_owned()),
-        })
-        .collect();
+    let mut ports: Vec<PortRequest> = container.spec.ports.iter().map(published).collect();
+    let added = run_args::parse(&container.spec.run_args).unwrap_or_default();
+    ports.extend(added.publish.iter().map(published));
     if !dials {
         for endpoint in &aspire.endpoints {
             let Some(target) = endpoint.target_port else {
@@ -67,8 +68,7 @@ pub(super) fn ports(container: &Container, aspire: &Aspire, dials: bool) -> Vec<
 fn networks(store: &Store, container: &Container) -> Vec<(String, Vec<String>)> {
     let mut networks = Vec::new();
     for attachment in container.spec.networks.iter().flatten() {
-        let key =
-            aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, attachment.name.clone());
+        let key = ObjectKey::new(Kind::ContainerNetwork, attachment.name.clone());
         if let Ok(object) = store.get(&key)
             && let Object::ContainerNetwork(network) = object.as_ref()
         {
@@ -91,7 +91,7 @@ fn hosts(store: &Store, container: &Container) -> Vec<(String, String)> {
             continue;
         };
         let name = &proxy.spec.container_network_name;
-        let key = aspire_api::ObjectKey::new(aspire_api::Kind::ContainerNetwork, name.clone());
+        let key = ObjectKey::new(Kind::ContainerNetwork, name.clone());
         if on(name)
             && let Ok(object) = store.get(&key)
             && let Object::ContainerNetwork(network) = object.as_ref()
@@ -124,11 +124,17 @@ pub(super) async fn build(
     for variable in &spec.env {
         env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
-    let key = aspire_api::ObjectKey::new(aspire_api::Kind::Container, &*container.metadata.name);
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let tell = |text: &str| context.log(&key).system(text);
-    let files = files::build(scope, &spec.create_files, &tell).await?;
+    let mut files = files::build(scope, &spec.create_files, &tell).await?;
+    if let Some(wanted) = &spec.pem_certificates {
+        files.extend(files::certificates(wanted, tell)?);
+    }
     let mut mounts = Vec::new();
-    for mount in &spec.volume_mounts {
+    // What can't be read was refused when the object was created.
+    let mut options = run_args::parse(&spec.run_args).map_err(|error| error.to_string())?;
+    let added = std::mem::take(&mut options.mount);
+    for mount in spec.volume_mounts.iter().chain(&added) {
         let (source, target) = (mount.source.clone(), mount.target.clone());
         mounts.push(match mount.kind {
             VolumeMountKind::Volume => MountRequest::Volume {
@@ -165,6 +171,14 @@ pub(super) async fn build(
         Some(command) => Some(vec![scope.resolve(command).await?]),
         None => None,
     };
+    let mut networks = networks(&context.store, container);
+    for (_, names) in &mut networks {
+        names.extend(options.network_alias.iter().cloned());
+    }
+    let mut privileges = aspire.privileges.clone();
+    if options.host_network {
+        privileges.insert("network:host".to_owned(), "true".to_owned());
+    }
     Ok(ContainerRequest {
         name,
         image,
@@ -172,7 +186,7 @@ pub(super) async fn build(
         args: scope.resolve_all(&spec.args).await?,
         env: env.into_iter().collect(),
         labels,
-        networks: networks(&context.store, container),
+        networks,
         ports: ports(container, aspire, dials),
         hosts: hosts(&context.store, container),
         mounts,
@@ -181,7 +195,8 @@ pub(super) async fn build(
         working_directory: aspire.working_directory.clone(),
         cpu_millis: aspire.cpu_millis,
         memory: aspire.memory,
-        privileges: aspire.privileges.clone(),
+        privileges,
+        options,
         stop_grace: context.grace(Some(aspire)).max(Duration::from_secs(1)),
     })
 }

@@ -58,7 +58,7 @@ pub(super) fn status(
         }
         Launch::Abandoned | Launch::Aborted => {
             status.state = ContainerState::FailedToStart;
-            "stopped before it was started".clone_into(&mut status.message);
+            status.message = facts.abandoned();
         }
         Launch::Done => {
             status.startup_timestamp = Some(facts.started.at.to_string());
@@ -135,7 +135,8 @@ pub(super) fn stop(context: Arc<Context>, container: &Container, facts: &Facts) 
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
     let grace = context.grace(container.spec.aspire.as_ref());
     let removes = container.spec.effective_mode().removes();
-    let kept = !removes && !container.spec.stop && !facts.condemned;
+    let asked = container.spec.stop || facts.condemned || facts.orphaned.is_some();
+    let kept = !removes && !asked;
     let id = facts.container.as_ref().map(|(id, _)| id.clone());
     let shared = Arc::clone(&context);
     context.work(

@@ -144,7 +144,7 @@ async fn run(
         let note = format!("waiting for the port of {service}");
         context.send(Message::Exec(key.clone(), Report::Progress(note)));
     };
-    let scope = context.scope(&key.name, viewpoint.clone(), serving.clone(), &waiting);
+    let scope = context.scope(key, viewpoint.clone(), serving.clone(), &waiting);
     let prepared = tokio::select! {
         prepared = prepare(exec, &scope) => prepared,
         _ = end.wait_for(|end| *end) => Err("stopped before it was started".to_owned()),

@@ -1,15 +1,18 @@
 //! What is particular to processes: their status, and which task does what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use aspire_api::container::HealthStatus;
+use aspire_api::container::{HealthStatus, Mode};
 use aspire_api::executable::{Executable, ExecutableState, ExecutableStatus};
 use aspire_api::{Kind, ObjectKey};
 use tokio::sync::watch;
 
 use super::health;
 use super::restart::Restarts;
-use super::workload::{Facts, Launch, Report, Work};
+use super::workload::{Ended, Facts, Launch, Report, Work};
+use crate::clock::Timestamp;
+use crate::containers::Page;
 use crate::context::{Context, Live, Slot};
 use crate::processes::launch;
 
@@ -31,7 +34,10 @@ pub(super) fn status(
     match &facts.launch {
         Launch::Idle => {}
         Launch::Busy(_, note) => {
-            status.state = ExecutableState::Starting;
+            // What is never started is there or isn't.
+            if spec.effective_mode().creates() {
+                status.state = ExecutableState::Starting;
+            }
             status.message.clone_from(note);
         }
         Launch::Failed(message, at) => {
@@ -42,12 +48,12 @@ pub(super) fn status(
         }
         Launch::Abandoned => {
             status.state = ExecutableState::Terminated;
-            "stopped before it was started".clone_into(&mut status.message);
+            status.message = facts.abandoned();
         }
         // Only what never began may become `Terminated` without having run.
         Launch::Aborted => {
             status.state = ExecutableState::FailedToStart;
-            "stopped before it was started".clone_into(&mut status.message);
+            status.message = facts.abandoned();
         }
         Launch::Done => {
             status.pid = facts.started.pid;
@@ -55,6 +61,10 @@ pub(super) fn status(
             status.startup_timestamp = Some(facts.started.at.to_string());
             status.effective_env.clone_from(&facts.started.env);
             status.effective_args.clone_from(&facts.started.args);
+            if let Some([stdout, stderr]) = &facts.started.output {
+                status.std_out_file = Some(stdout.clone());
+                status.std_err_file = Some(stderr.clone());
+            }
             status.health_probe_results = results;
             if let Some(ended) = &facts.ended {
                 status.state = if facts.stop == Work::Idle {
@@ -85,6 +95,18 @@ pub(super) fn status(
     status
 }
 
+/// The status with what is known of it beside its life.
+pub(super) fn shown(page: Page, mut status: ExecutableStatus, mode: Mode) -> ExecutableStatus {
+    let is_waited_for = status.state == ExecutableState::Initial && !mode.creates();
+    if page.missing && is_waited_for {
+        status.state = ExecutableState::NotFound;
+    }
+    if status.message.is_empty() && status.state == ExecutableState::Running {
+        status.message = page.note;
+    }
+    status
+}
+
 /// Launches it in a task.
 pub(super) fn launch(
     context: Arc<Context>,
@@ -98,10 +120,19 @@ pub(super) fn launch(
     context.work("process", key, Context::launch_failed(), task);
 }
 
-/// Stops it in a task.
-pub(super) fn stop(context: Arc<Context>, executable: &Executable, slot: Slot) {
+/// Stops it in a task. One that is kept runs on, unless it is asked to stop by itself.
+pub(super) fn stop(context: Arc<Context>, executable: &Executable, facts: &Facts, slot: Slot) {
     let key = ObjectKey::new(Kind::Executable, executable.metadata.name.clone());
     let grace = context.grace(executable.spec.aspire.as_ref());
+    let asked = executable.spec.stop || facts.condemned || facts.orphaned.is_some();
+    if !executable.spec.effective_mode().removes() && !asked {
+        let note = "left running".to_owned();
+        let (at, code) = (Timestamp::now(), None);
+        context.tell(&key, Report::Stopped(true));
+        // It has not ended: nothing follows from how long it ran.
+        let ran = Duration::ZERO;
+        return context.tell(&key, Report::Ended(Ended { at, ran, code, note }));
+    }
     let shared = Arc::clone(&context);
     context.work(
         "stop",
@@ -121,10 +152,12 @@ pub(super) fn stop(context: Arc<Context>, executable: &Executable, slot: Slot) {
 }
 
 /// Removes what is left of it, in a task.
-pub(super) fn clean(context: Arc<Context>, key: ObjectKey, slot: Slot, stopped: bool) {
-    let shared = Arc::clone(&context);
+pub(super) fn clean(context: Arc<Context>, executable: &Executable, slot: Slot, stopped: bool) {
+    let key = ObjectKey::new(Kind::Executable, executable.metadata.name.clone());
+    let (shared, executable) = (Arc::clone(&context), executable.clone());
     context.work("clean", key.clone(), vec![Report::Cleaned], async move {
-        launch::clean(&shared, &key, &slot, stopped).await;
+        launch::clean(&shared, &key, &executable, &slot, stopped).await;
+        shared.containers.forget(&key);
         shared.tell(&key, Report::Cleaned);
     });
 }
@@ -132,8 +165,7 @@ pub(super) fn clean(context: Arc<Context>, key: ObjectKey, slot: Slot, stopped: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::controllers::workload::{Ended, Stage};
+    use crate::controllers::workload::Stage;
 
     #[test]
     fn every_move_is_one_that_is_allowed() {

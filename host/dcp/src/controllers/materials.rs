@@ -398,7 +398,7 @@ async fn try_make(
                 return Err(EngineError::Other(text));
             }
             if mode == Mode::Persistent {
-                context.remember("network", &name, &made.id).await;
+                context.remember("network", &name, &made.id, None).await;
             }
             Ok((name, seen_from_here(engine, made).await?))
         }

@@ -12,7 +12,7 @@ use aspire_api::container::{Container, RestartPolicy};
 use aspire_api::executable::Executable;
 
 use super::health::{self, Schedule};
-use super::workload::{Again, Facts};
+use super::workload::{Again, Facts, Work};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -122,7 +122,8 @@ impl Facts {
     /// Why it was stopped, where nobody asked for that; in words.
     pub(crate) fn sentence(&self, probes: &BTreeMap<String, Schedule>) -> String {
         if !self.condemned {
-            return String::new();
+            let because = |pid| format!("stopped because process {pid} has ended");
+            return self.orphaned.map(because).unwrap_or_default();
         }
         match health::lifeless(probes, &self.probes) {
             Some(reason) => format!("stopped because it was unhealthy ({reason})"),
@@ -130,10 +131,20 @@ impl Facts {
         }
     }
 
+    /// Why it never ran, in words.
+    pub(crate) fn abandoned(&self) -> String {
+        match self.orphaned {
+            Some(pid) => format!("not started because process {pid} has ended"),
+            None => "stopped before it was started".to_owned(),
+        }
+    }
+
     /// How it ended and what follows, in words.
     pub(crate) fn end_in_words(&self, probes: &BTreeMap<String, Schedule>, rule: &Rule) -> String {
         let note = self.ended.as_ref().map_or("", |ended| &ended.note);
-        let why = if self.condemned {
+        let orphaned = self.orphaned.is_some() && self.stop != Work::Idle;
+        let told = self.condemned || orphaned;
+        let why = if told {
             self.sentence(probes)
         } else if note.is_empty() {
             let code = self.ended.as_ref().and_then(|ended| ended.code);
@@ -143,7 +154,7 @@ impl Facts {
         };
         match words(self, rule, &why) {
             Some(words) => words,
-            None if self.condemned => why,
+            None if told => why,
             None => note.to_owned(),
         }
     }

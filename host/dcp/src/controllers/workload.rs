@@ -86,6 +86,8 @@ pub(crate) struct Started {
     pub(crate) env: Vec<EnvVar>,
     /// Its arguments, secrets masked.
     pub(crate) args: Vec<String>,
+    /// Files of its output, standard output first; none: nobody but the log has it.
+    pub(crate) output: Option<[String; 2]>,
 }
 
 /// Whether it is started again: by another object, since what ended stays ended.
@@ -134,6 +136,8 @@ pub(crate) struct Facts {
     pub(crate) stuck: bool,
     /// It is stopped because it was unhealthy.
     pub(crate) condemned: bool,
+    /// The process that it is to end with has ended.
+    pub(crate) orphaned: Option<u32>,
     /// Endpoints are published and probes run.
     pub(crate) serving: bool,
     /// They are those of an earlier life.
@@ -212,6 +216,8 @@ pub(crate) enum Report {
     Revived(Timestamp, BTreeMap<String, SocketAddr>),
     /// It was paused or went on.
     Paused(bool),
+    /// The process that it is to end with has ended.
+    Orphaned(u32),
     /// Stopping is over; whether it succeeded.
     Stopped(bool),
     /// Cleaning is over.
@@ -253,6 +259,7 @@ impl Facts {
                 self.revive();
             }
             Report::Paused(paused) => self.paused = paused,
+            Report::Orphaned(pid) => self.orphaned = Some(pid),
             Report::Stopped(done) => {
                 self.stop = Work::Done;
                 self.stuck |= !done && self.ended.is_none();
@@ -362,7 +369,7 @@ pub(crate) fn step(facts: &Facts, wanted: &Wanted) -> (Facts, Vec<Effect>) {
         }
         return (facts, effects);
     }
-    let end = wanted.stop || wanted.deleting;
+    let end = wanted.stop || wanted.deleting || facts.orphaned.is_some();
     match &facts.launch {
         Launch::Idle if end => facts.launch = Launch::Abandoned,
         Launch::Idle if wanted.start && wanted.open => {
@@ -417,7 +424,8 @@ fn again(facts: &mut Facts, wanted: &Wanted, effects: &mut Vec<Effect>) {
     if facts.launch != Launch::Done || facts.stop == Work::Busy || !by_itself {
         return;
     }
-    let end = wanted.stop || wanted.deleting || wanted.ending;
+    let orphaned = facts.orphaned.is_some();
+    let end = wanted.stop || wanted.deleting || wanted.ending || orphaned;
     match facts.again {
         Again::Waiting { .. } | Again::Due { .. } if end => facts.again = Again::Cancelled,
         Again::No if !end => match decide(&wanted.rule, facts.failed(), ended.ran) {

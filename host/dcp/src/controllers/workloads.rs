@@ -17,7 +17,8 @@ use super::workload::{Again, Effect, Facts, Launch, Report, Wanted, Work, step};
 use super::{
     Controllers, Failure, containers, executables, first_key, gates, has_finalizer, health,
 };
-use crate::context::Slot;
+use crate::context::{Context, Slot};
+use crate::monitor::{self, Monitored};
 use crate::probes;
 
 /// A workload that is known.
@@ -29,12 +30,14 @@ pub(super) struct Workload {
     probes: Vec<AbortHandle>,
     endpoints: Vec<ObjectKey>,
     told: bool,
+    /// Waits for the end of the process that it is to end with.
+    monitor: Option<AbortHandle>,
 }
 
 impl Drop for Workload {
     fn drop(&mut self) {
-        for probe in self.probes.drain(..) {
-            probe.abort();
+        for task in self.probes.drain(..).chain(self.monitor.take()) {
+            task.abort();
         }
     }
 }
@@ -54,6 +57,7 @@ struct Spec<'a> {
     stop: bool,
     rule: Rule,
     probes: &'a [HealthProbe],
+    monitored: Option<Monitored>,
 }
 
 fn spec(object: &Object) -> Option<Spec<'_>> {
@@ -63,12 +67,20 @@ fn spec(object: &Object) -> Option<Spec<'_>> {
             stop: container.spec.stop,
             rule: container.rule(),
             probes: &container.spec.health_probes,
+            monitored: Monitored::of(
+                container.spec.monitor_pid,
+                container.spec.monitor_timestamp.as_deref(),
+            ),
         }),
         Object::Executable(executable) => Some(Spec {
             start: executable.spec.start,
             stop: executable.spec.stop,
             rule: executable.rule(),
             probes: &executable.spec.health_probes,
+            monitored: Monitored::of(
+                executable.spec.monitor_pid,
+                executable.spec.monitor_timestamp.as_deref(),
+            ),
         }),
         _ => None,
     }
@@ -81,6 +93,26 @@ pub(super) fn served(object: &Object) -> Vec<String> {
         .into_iter()
         .map(|endpoint| endpoint.service)
         .collect()
+}
+
+impl Workload {
+    /// Stays informed about the process that it is to end with.
+    fn mind(&mut self, context: &Arc<Context>, key: &ObjectKey, monitored: Option<Monitored>) {
+        let Some(monitored) = monitored else { return };
+        if self.monitor.is_some() || self.facts.orphaned.is_some() {
+            return;
+        }
+        let pid = monitored.pid;
+        let Some(id) = monitored.find() else {
+            self.facts.learn(Report::Orphaned(pid));
+            return;
+        };
+        let (shared, key) = (Arc::clone(context), key.clone());
+        self.monitor = Some(context.tasks.spawn("monitor", async move {
+            monitor::ended(id).await;
+            shared.tell(&key, Report::Orphaned(pid));
+        }));
+    }
 }
 
 impl Controllers {
@@ -113,6 +145,7 @@ impl Controllers {
         let held = self.is_held(key);
         let ending = *self.context.stopping.borrow() > 0;
         let workload = self.workloads.entry(key.clone()).or_default();
+        workload.mind(&self.context, key, spec.monitored);
         let probes = health::schedules(aspire(&object), spec.probes);
         let wanted = Wanted {
             finalizer: has_finalizer(&object),
@@ -158,7 +191,9 @@ impl Controllers {
                 note(&mut container.status.message);
             }
             Object::Executable(executable) => {
-                executable.status = executables::status(facts, waiting, executable);
+                let status = executables::status(facts, waiting, executable);
+                let mode = executable.spec.effective_mode();
+                executable.status = executables::shown(page, status, mode);
                 note(&mut executable.status.message);
             }
             _ => {}
@@ -322,14 +357,14 @@ impl Controllers {
             (Effect::Serve, _) => self.serve(object),
             (Effect::Unserve, _) => self.unserve(&key),
             (Effect::Stop, Object::Executable(executable)) => {
-                executables::stop(context, executable, slot);
+                executables::stop(context, executable, &workload.facts, slot);
             }
             (Effect::Stop, Object::Container(container)) => {
                 containers::stop(context, container, &workload.facts);
             }
-            (Effect::Clean, Object::Executable(_)) => {
+            (Effect::Clean, Object::Executable(executable)) => {
                 let stopped = workload.facts.stop == Work::Done && !workload.facts.stuck;
-                executables::clean(context, key, slot, stopped);
+                executables::clean(context, executable, slot, stopped);
             }
             (Effect::Clean, Object::Container(container)) => {
                 containers::clean(context, container, &workload.facts);

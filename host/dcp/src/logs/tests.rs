@@ -122,6 +122,7 @@ async fn run(log: &Arc<Log>, script: &str) {
         directory: "/".into(),
         stdin: false,
         user: None,
+        files: None,
     };
     let spawned = crate::os::spawn(&request, crate::os::Prepared::new(&request).unwrap()).unwrap();
     log.pump(OutputStream::Stdout, spawned.stdout);

@@ -242,6 +242,21 @@ pub(crate) fn boot_id() -> &'static str {
     &ID
 }
 
+/// When a process started, in microseconds since boot.
+pub(crate) fn since_boot(id: Identity) -> Option<u64> {
+    let second = rustix::param::clock_ticks_per_second();
+    id.start.checked_mul(1_000_000)?.checked_div(second)
+}
+
+/// When the machine was booted, in microseconds since 1970, by its clock as it is now.
+pub(crate) fn boot_time() -> i64 {
+    let of = |clock| {
+        let time = rustix::time::clock_gettime(clock);
+        time.tv_sec.saturating_mul(1_000_000) + time.tv_nsec / 1000
+    };
+    of(rustix::time::ClockId::Realtime) - of(rustix::time::ClockId::Boottime)
+}
+
 /// This machine and the namespace that its process numbers belong to.
 pub(crate) fn machine() -> &'static str {
     static ID: LazyLock<String> = LazyLock::new(|| {

@@ -70,7 +70,11 @@ impl Leash {
 }
 
 /// Starts a process that stands beside us.
-pub(crate) fn spawn_beside(_: &Path, _: Vec<OsString>) -> io::Result<(Exit, Leash)> {
+pub(crate) fn spawn_beside(
+    _: &Path,
+    _: Vec<OsString>,
+    _: Option<(&str, &str)>,
+) -> io::Result<(Exit, Leash)> {
     Err(unsupported())
 }
 
@@ -184,6 +188,16 @@ pub(crate) fn writer(pipe: Pipe) -> io::Result<impl AsyncWrite + Send + Unpin + 
         reason = "there is no pipe, but the type has to be known"
     )]
     Ok::<Empty, io::Error>(tokio::io::empty())
+}
+
+/// When a process started.
+pub(crate) fn since_boot(_: Identity) -> Option<u64> {
+    None
+}
+
+/// When the machine was booted.
+pub(crate) fn boot_time() -> i64 {
+    0
 }
 
 /// Ports that outgoing connections may get at any time.

@@ -10,9 +10,10 @@ use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::connect;
+use super::{connect, tls};
 use crate::controllers::health::Attempt;
 
 /// So much of an answer is read.
@@ -48,7 +49,7 @@ pub(super) async fn get(
 
 /// Sends a request and looks at the answer while the connection is kept going.
 async fn exchange<T>(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     request: Request<Empty<Bytes>>,
     look: impl AsyncFnOnce(Response<Incoming>) -> T,
 ) -> hyper::Result<T> {
@@ -75,11 +76,14 @@ pub(super) async fn get_url(url: &str, headers: &[(String, String)]) -> Attempt 
 
 async fn try_url(url: &str, headers: &[(String, String)]) -> Result<Attempt, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(format!("{url}: only http is served"));
-    }
+    let is_secure = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(format!("{url}: neither http nor https")),
+    };
     let authority = uri.authority().ok_or_else(|| format!("{url}: no host"))?;
-    let port = authority.port_u16().unwrap_or(80);
+    let usual = if is_secure { 443 } else { 80 };
+    let port = authority.port_u16().unwrap_or(usual);
     let stream = dial(authority.host(), port).await?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::get(path)
@@ -99,11 +103,19 @@ async fn try_url(url: &str, headers: &[(String, String)]) -> Result<Attempt, Str
     let request = request
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("{url}: {error}"))?;
-    let answer = exchange(stream, request, async |response| {
+    let look = async |response: Response<Incoming>| {
         let status = response.status();
         (status, beginning(response.into_body()).await)
-    });
-    let (status, body) = answer.await.map_err(|error| format!("{error} at {url}"))?;
+    };
+    let answer = if is_secure {
+        let host = bare(authority.host());
+        let stream = tls::connect(host, stream).await;
+        let stream = stream.map_err(|reason| format!("{reason} at {url}"))?;
+        exchange(stream, request, look).await
+    } else {
+        exchange(stream, request, look).await
+    };
+    let (status, body) = answer.map_err(|error| format!("{error} at {url}"))?;
     let outcome = if status.is_success() {
         ProbeOutcome::Success
     } else if status.is_redirection() {
@@ -127,7 +139,7 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
     if host == "localhost" {
         return connect(SocketAddr::from(([127, 0, 0, 1], port))).await;
     }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = bare(host);
     let failed = |error: std::io::Error| format!("{host}:{port}: {error}");
     let mut last = format!("{host} has no address");
     for address in tokio::net::lookup_host((host, port))
@@ -140,6 +152,11 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
         }
     }
     Err(last)
+}
+
+/// A host without the brackets of IPv6.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The first part of a body; what comes after it is nobody's business.
@@ -215,8 +232,53 @@ mod tests {
         let bad = b"HTTP/1.1 503 Oh\r\nContent-Length: 9\r\n\r\n\nno db\nxx";
         let bad = probe(bad, &[]).await;
         assert_eq!(bad, Err("HTTP 503 at URL: no db".to_owned()).into());
-        let wrong = get_url("https://localhost:1/", &[]).await;
-        assert_eq!(wrong.reason, "https://localhost:1/: only http is served");
+        let wrong = get_url("ftp://localhost:1/", &[]).await;
+        assert_eq!(wrong.reason, "ftp://localhost:1/: neither http nor https");
+    }
+
+    #[tokio::test]
+    async fn over_tls_with_a_certificate_that_nobody_signed() {
+        use tokio_rustls::rustls::ServerConfig;
+        use tokio_rustls::rustls::crypto::ring::default_provider;
+        use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+        let made = rcgen::generate_simple_self_signed(["else.where".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap();
+            assert!(request[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        let attempt = get_url(&format!("https://localhost:{port}/health"), &[]).await;
+        assert_eq!(attempt, Ok(()).into());
+        // Somebody who doesn't speak TLS.
+        let plain = answering_anything(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        let attempt = get_url(&format!("https://{plain}/health"), &[]).await;
+        assert!(attempt.reason.starts_with("no TLS: "), "{attempt:?}");
+    }
+
+    async fn answering_anything(answer: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 16]).await;
+            stream.write_all(answer).await.unwrap();
+        });
+        address
     }
 
     #[tokio::test]

@@ -46,6 +46,23 @@ pub(crate) fn parse_file(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(variables)
 }
 
+/// An environment as the machine has it: `NAME=VALUE`, each ended by a zero byte.
+#[cfg(unix)]
+pub(crate) fn parse_block(block: &[u8]) -> Vec<(OsString, OsString)> {
+    use std::os::unix::ffi::OsStringExt;
+    let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let pairs = block.split(|byte| *byte == 0).filter_map(|pair| {
+        let end = pair.iter().position(|byte| *byte == b'=')?;
+        Some((text(&pair[..end]), text(&pair[end + 1..])))
+    });
+    pairs.collect()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn parse_block(_: &[u8]) -> Vec<(OsString, OsString)> {
+    Vec::new()
+}
+
 /// Where a program is: a path from a folder, or a name on the PATH.
 pub(crate) fn find_program(name: &str, folder: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
     if name.contains('/') {

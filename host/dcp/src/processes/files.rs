@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use aspire_api::ObjectKey;
 use aspire_api::aspire::{Aspire, PrivateFile};
+use aspire_api::health::ExecutablePemCertificates;
 
+use crate::certificates::trust;
 use crate::context::Context;
 use crate::os::{self, User};
 use crate::templates::Scope;
@@ -39,17 +41,18 @@ pub(super) fn make_folders(
     key: &ObjectKey,
     first: &str,
     aspire: &Aspire,
+    certificates: bool,
     user: Option<&User>,
 ) -> Result<(), String> {
     let base = &context.config.data_folder;
-    let files = base.join("files").join(&key.name);
+    let files = context.private_folder(key);
     // What a dead run left there is out of date.
     if files.exists() {
         fs::remove_dir_all(&files).map_err(|error| format!("{}: {error}", files.display()))?;
     }
     let data = base.join("data").join(first);
     let folders = [
-        (&files, !aspire.files.is_empty()),
+        (&files, !aspire.files.is_empty() || certificates),
         (&data, !aspire.data_folders.is_empty()),
     ];
     for (folder, _) in folders.iter().filter(|(_, needed)| *needed) {
@@ -132,9 +135,72 @@ fn write_file(
     user.map_or(Ok(()), |user| os::give_to(path, user))
 }
 
+/// Writes the certificates that it trusts, among its private files: `certs/` and `cert.pem`.
+pub(super) fn write_certificates(
+    context: &Context,
+    key: &ObjectKey,
+    wanted: &ExecutablePemCertificates,
+    user: Option<&User>,
+) -> Result<(), String> {
+    let base = context.private_folder(key);
+    let trust = trust(&wanted.certificates, wanted.continue_on_error)?;
+    for problem in &trust.left_out {
+        context.log(key).system(&format!("left out: {problem}"));
+    }
+    let folder = base.join("certs");
+    let file = PrivateFile {
+        contents: String::new(),
+        source: None,
+        mode: 0o600,
+    };
+    let write = |path: PathBuf, contents: &str| {
+        let written = write_file(&base, &path, &file, contents.as_bytes(), user);
+        written.map_err(|error| format!("{}: {error}", path.display()))
+    };
+    for (name, contents) in &trust.files {
+        write(folder.join(name), contents)?;
+    }
+    for (name, target) in &trust.links {
+        let path = folder.join(name);
+        link(Path::new(target), &path).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    write(base.join("cert.pem"), &trust.bundle)?;
+    if let Some(place) = place_of_dcp(context, key) {
+        // Clients of DCP know where it puts them, and tell the process.
+        let _ = fs::remove_file(&place);
+        link(&base, &place).map_err(|error| format!("{}: {error}", place.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn link(target: &Path, path: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, path)
+}
+
+#[cfg(not(unix))]
+fn link(target: &Path, path: &Path) -> std::io::Result<()> {
+    fs::copy(path.with_file_name(target), path).map(drop)
+}
+
+/// Where DCP would have a process's certificates: in the folder of the session that it was given.
+fn place_of_dcp(context: &Context, key: &ObjectKey) -> Option<PathBuf> {
+    let session = context
+        .config
+        .environment
+        .get("DCP_SESSION_FOLDER".as_ref() as &std::ffi::OsStr)?;
+    let session = PathBuf::from(session);
+    session.is_dir().then(|| session.join(&key.name))
+}
+
 /// Removes its private files.
 pub(super) fn remove_files(context: &Context, key: &ObjectKey) {
-    let files = context.config.data_folder.join("files").join(&key.name);
+    let files = context.private_folder(key);
+    if let Some(place) = place_of_dcp(context, key)
+        && fs::read_link(&place).is_ok_and(|target| target == files)
+    {
+        let _ = fs::remove_file(place);
+    }
     if let Err(error) = fs::remove_dir_all(&files)
         && error.kind() != std::io::ErrorKind::NotFound
     {

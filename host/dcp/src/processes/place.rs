@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aspire_api::ObjectKey;
 use aspire_api::aspire::Aspire;
-use aspire_api::executable::{AmbientBehavior, Executable};
+use aspire_api::executable::{AmbientBehavior, AmbientEnvironment, Executable, ExecutableSpec};
 use aspire_api::service;
 
 use super::environment::{find_program, is_control, parse_file};
@@ -26,7 +26,7 @@ use crate::templates::{Scope, Viewpoint};
 /// Folder, environment and user.
 pub(super) struct Place {
     pub(super) folder: PathBuf,
-    env: Vec<(OsString, OsString)>,
+    env: BTreeMap<OsString, OsString>,
     /// What its object and its files gave it.
     pub(super) given: BTreeMap<String, String>,
     path: Option<OsString>,
@@ -44,48 +44,25 @@ impl Place {
     ) -> Result<Self, String> {
         let spec = &executable.spec;
         let folder = working_folder(context, spec.working_directory.as_deref())?;
-        let ambient = spec.ambient_environment.clone().unwrap_or_default();
-        let mut env = match ambient.behavior {
-            AmbientBehavior::Inherit => context.config.environment.clone(),
-            AmbientBehavior::DoNotInherit => BTreeMap::new(),
-        };
+        let mut own = BTreeMap::new();
         if let Some(user) = &user {
-            env.insert("HOME".into(), user.home.clone().into());
-            env.insert("USER".into(), user.name.clone().into());
-            env.insert("LOGNAME".into(), user.name.clone().into());
+            own.insert("HOME".to_owned(), user.home.display().to_string());
+            own.insert("USER".to_owned(), user.name.clone());
+            own.insert("LOGNAME".to_owned(), user.name.clone());
         }
-        let mut given: BTreeMap<String, String> = BTreeMap::new();
-        for file in &spec.env_files {
-            let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-            given.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
-        }
-        for variable in &spec.env {
-            given.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
-        }
-        given.retain(|name, _| !is_control(name.as_ref()));
-        env.retain(|name, _| !is_control(name));
-        env.extend(
-            given
-                .iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
-        let marks = [
-            (identity::RUN_VARIABLE, context.config.run.clone()),
-            (identity::OBJECT_VARIABLE, key.to_string()),
-            (identity::CREATOR_VARIABLE, context.creator.clone()),
-        ];
-        env.extend(
-            marks
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
+        let given = given(scope, spec).await?;
+        own.extend(given.clone());
+        let mut marks = super::launch::marks(context, key);
+        let creator = context.creator.clone();
+        marks.insert(identity::CREATOR_VARIABLE.to_owned(), creator);
+        let env = surroundings(context, spec.ambient_environment.as_ref(), &own, marks);
         // One that inherits nothing is found all the same.
         let name = OsStr::new("PATH");
         let path = env.get(name).or(context.config.environment.get(name));
         Ok(Self {
             path: path.cloned(),
             folder,
-            env: env.into_iter().collect(),
+            env,
             given,
             user,
         })
@@ -110,11 +87,27 @@ impl Place {
                 .chain(args)
                 .map(OsString::from)
                 .collect(),
-            env: self.env.clone(),
+            env: self.env.clone().into_iter().collect(),
             directory: self.folder.clone(),
             stdin,
             user: self.user.clone(),
+            files: None,
         }
+    }
+
+    /// The same for a process that is known by other marks than those of this run.
+    pub(super) fn marked(mut self, marks: BTreeMap<String, String>) -> Self {
+        for name in [
+            identity::RUN_VARIABLE,
+            identity::OBJECT_VARIABLE,
+            identity::CREATOR_VARIABLE,
+        ] {
+            self.env.remove(OsStr::new(name));
+        }
+        let marks = marks.into_iter();
+        self.env
+            .extend(marks.map(|(name, value)| (name.into(), value.into())));
+        self
     }
 
     /// Builds the program.
@@ -162,7 +155,7 @@ pub(crate) async fn build_ahead(
         };
         serving.insert(endpoint.service, port);
     }
-    let scope = context.scope(&key.name, Viewpoint::Machine, serving, &|_| {});
+    let scope = context.scope(key, Viewpoint::Machine, serving, &|_| {});
     let place = Place::of(context, key, executable, &scope, None).await?;
     place.build(context, key, aspire, words).await
 }
@@ -176,7 +169,44 @@ pub(super) fn missing(aspire: &Aspire, name: &str) -> String {
     }
 }
 
-fn working_folder(context: &Context, wanted: Option<&str>) -> Result<PathBuf, String> {
+/// The variables that an object and its files give a process.
+pub(crate) async fn given(
+    scope: &Scope<'_>,
+    spec: &ExecutableSpec,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut given: BTreeMap<String, String> = BTreeMap::new();
+    for file in &spec.env_files {
+        let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        given.extend(parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
+    }
+    for variable in &spec.env {
+        given.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
+    }
+    given.retain(|name, _| !is_control(name.as_ref()));
+    Ok(given)
+}
+
+/// The whole environment of a process: what it inherits, what it is given, our marks.
+pub(crate) fn surroundings(
+    context: &Context,
+    ambient: Option<&AmbientEnvironment>,
+    given: &BTreeMap<String, String>,
+    marks: BTreeMap<String, String>,
+) -> BTreeMap<OsString, OsString> {
+    let mut env = match ambient.map(|ambient| ambient.behavior).unwrap_or_default() {
+        AmbientBehavior::Inherit => context.config.environment.clone(),
+        AmbientBehavior::DoNotInherit => BTreeMap::new(),
+    };
+    env.retain(|name, _| !is_control(name));
+    let given = given.iter();
+    env.extend(given.map(|(name, value)| (name.into(), value.into())));
+    let marks = marks.into_iter();
+    env.extend(marks.map(|(name, value)| (name.into(), value.into())));
+    env
+}
+
+/// Where a process works, as the object says it.
+pub(crate) fn working_folder(context: &Context, wanted: Option<&str>) -> Result<PathBuf, String> {
     let folder = context.config.app_folder.join(wanted.unwrap_or_default());
     if !folder.is_dir() {
         return Err(format!("working directory {} is missing", folder.display()));

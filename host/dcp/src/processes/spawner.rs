@@ -102,10 +102,13 @@ fn work(mut journal: Journal, waiting: &mpsc::Receiver<Job>) {
                         .as_ref()
                         .map(os::Prepared::pipes)
                         .unwrap_or_default();
-                    intents.push(Entry::Intent {
-                        of: object.clone(),
-                        pipes: names,
-                    });
+                    // What is to outlive us is recorded elsewhere.
+                    if request.files.is_none() {
+                        intents.push(Entry::Intent {
+                            of: object.clone(),
+                            pipes: names,
+                        });
+                    }
                     pipes.push(Some(prepared));
                 }
             }
@@ -139,6 +142,7 @@ fn work(mut journal: Journal, waiting: &mpsc::Receiver<Job>) {
                         id: Identity { pid, start },
                         ..
                     }) = started
+                        && request.files.is_none()
                     {
                         // Not being able to is no reason to end it: it carries our mark as well.
                         let _ = journal.add(&[Entry::Process {

@@ -186,10 +186,8 @@ impl Scanner {
 pub(crate) struct Tree {
     /// The processes that were started.
     pub(crate) roots: Vec<Identity>,
-    /// Value of the run's mark.
-    pub(crate) run: String,
-    /// Value of the object's mark.
-    pub(crate) object: String,
+    /// The variables that all of it carries.
+    pub(crate) marks: BTreeMap<String, String>,
     /// The pipes that it was given for its output.
     pub(crate) pipes: Vec<u64>,
     /// How it is asked to end.
@@ -200,8 +198,8 @@ impl Tree {
     async fn members(&self, scanner: &Scanner) -> Vec<Identity> {
         let snapshot = scanner.snapshot().await;
         let mut also = snapshot.marked(|marks| {
-            marks.get(crate::identity::RUN_VARIABLE) == Some(&self.run)
-                && marks.get(crate::identity::OBJECT_VARIABLE) == Some(&self.object)
+            let has = |(name, value): (&String, &String)| marks.get(name) == Some(value);
+            self.marks.iter().all(has)
         });
         also.extend(snapshot.writing(&self.pipes));
         snapshot.family(&self.roots, &also)

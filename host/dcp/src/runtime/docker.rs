@@ -18,6 +18,7 @@ mod files;
 mod images;
 mod inspect;
 mod networks;
+mod options;
 mod output;
 mod raw;
 mod spec;

@@ -67,9 +67,6 @@ fn step(now: Execution, patch: &Patch) -> Result<(u16, Execution), String> {
     if next == now {
         return Ok((204, now));
     }
-    if next.shutdown_resource_cleanup == Cleanup::None {
-        return Err("shutdownResourceCleanup: `None` is not served by this version".to_owned());
-    }
     if next.shutdown_resource_cleanup != now.shutdown_resource_cleanup && now.status != Running {
         return Err("what is cleaned up can't be changed any more".to_owned());
     }

@@ -73,11 +73,12 @@ fn odd(error: impl std::fmt::Display) -> StateError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// `container` or `network`.
+    /// `container`, `network` or `executable`.
     pub kind: String,
-    /// Name in the engine.
+    /// Name in the engine; of a process, its object's.
     pub name: String,
-    /// Id in the engine.
+    /// Id in the engine; of a process: machine, process id, start, boot, or nothing while it is
+    /// being started.
     pub id: String,
     /// The app that made it or used it last.
     pub app: String,
@@ -87,6 +88,9 @@ pub struct Record {
     pub owner: String,
     /// RFC 3339.
     pub at: String,
+    /// What else has to be known to go on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 impl State {
@@ -213,6 +217,13 @@ impl State {
             }
         }
         let path = self.folder.join(DATABASE);
+        if !path.exists() {
+            // One whose maker is killed meanwhile is nobody's.
+            let fresh = self.folder.join("state.redb.new");
+            let _ = fs::remove_file(&fresh);
+            drop(Database::create(&fresh).map_err(odd)?);
+            fs::rename(&fresh, &path).map_err(file(&path))?;
+        }
         let database = Database::create(&path).map_err(odd)?;
         migrate(&database, migrations, &path)?;
         operation(&database)
@@ -269,6 +280,7 @@ mod tests {
             instance: "shop-1".into(),
             owner: "1:2:boot".into(),
             at: "2026-01-02T03:04:05Z".into(),
+            details: None,
         }
     }
 

@@ -62,7 +62,7 @@ impl Order {
     /// Starts one, beside other work: it takes about a millisecond.
     pub(crate) fn start(&self) -> Starting {
         let order = self.clone();
-        tokio::task::spawn_blocking(move || os::spawn_beside(&order.program, order.args))
+        tokio::task::spawn_blocking(move || os::spawn_beside(&order.program, order.args, None))
     }
 }
 

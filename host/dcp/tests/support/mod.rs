@@ -164,3 +164,42 @@ pub(crate) fn alive(pid: &str) -> bool {
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
+
+/// When a process started, as DCP writes it on Linux: the time since boot, from the year 1 on.
+pub(crate) fn since_boot(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = rest.split(' ').nth(19).unwrap().parse().unwrap();
+    let (seconds, hundredths) = (ticks / 100, ticks % 100);
+    let (days, seconds) = (seconds / 86_400, seconds % 86_400);
+    assert!(days < 31, "a machine that runs for a month: {days} days");
+    format!(
+        "0001-01-{:02}T{:02}:{:02}:{:02}.{hundredths:02}0000Z",
+        days + 1,
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+/// A certificate of its own making, and what OpenSSL calls the hash of its subject.
+pub(crate) fn certificate() -> (aspire_api::health::PemCertificate, &'static str) {
+    let contents = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBwDCCAWWgAwIBAgIUFuxhGQFrK+LRmnYv/7bJWvIt2BMwCgYIKoZIzj0EAwIw\n\
+NDELMAkGA1UEBhMCREUxEzARBgNVBAoMClNvbWUgIEJvZHkxEDAOBgNVBAMMB1Rl\n\
+c3QgQ0EwIBcNMjYxMTI0MTUwMTUxWhgPMjEyNjEwMzExNTAxNTFaMDQxCzAJBgNV\n\
+BAYTAkRFMRMwEQYDVQQKDApTb21lICBCb2R5MRAwDgYDVQQDDAdUZXN0IENBMFkw\n\
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAESXyfMFdT2FVexHO0kUdd7Flc3WGvGKbW\n\
+y+A80iqk9XLTnuMiJXk5h0pUligzuQiAg4zIReYxtOk7iUu/R8c5K6NTMFEwHQYD\n\
+VR0OBBYEFMkIW3QmX1RKW1H5e2QWkxjuTP/UMB8GA1UdIwQYMBaAFMkIW3QmX1RK\n\
+W1H5e2QWkxjuTP/UMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSQAwRgIh\n\
+AKzIO8OtRKgNfNPWV6N9zzzswCn7ckc0R6BjJMs6iUNRAiEA6LR+KpubMsrFzSqh\n\
+5L5ZImPJw7erCgcnRlN+dg4hevE=\n\
+-----END CERTIFICATE-----\n";
+    let certificate = aspire_api::health::PemCertificate {
+        thumbprint: "00AB".to_owned(),
+        contents: contents.to_owned(),
+    };
+    (certificate, "a388d59f")
+}

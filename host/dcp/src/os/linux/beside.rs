@@ -40,15 +40,21 @@ impl Leash {
 }
 
 /// Starts a process that stands beside us: in a session of its own, in the root folder, with our
-/// environment, no output, and deaf to what a terminal or a service manager tells everybody.
-pub(crate) fn spawn_beside(program: &Path, args: Vec<OsString>) -> io::Result<(Exit, Leash)> {
+/// environment and some more, no output, and deaf to what a terminal or a service manager tells everybody.
+pub(crate) fn spawn_beside(
+    program: &Path,
+    args: Vec<OsString>,
+    more: Option<(&str, &str)>,
+) -> io::Result<(Exit, Leash)> {
+    let more = more.map(|(name, value)| (name.into(), value.into()));
     let request = Spawn {
         program: program.to_owned(),
         args,
-        env: std::env::vars_os().collect(),
+        env: std::env::vars_os().chain(more).collect(),
         directory: "/".into(),
         stdin: true,
         user: None,
+        files: None,
     };
     let (ear, word) = pipe()?;
     let nowhere = open_file(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;

@@ -47,6 +47,20 @@ pub(super) fn unmark() {
     }
 }
 
+/// Does something while this process is not marked, so that what it starts isn't.
+pub(super) fn without<T>(start: impl FnOnce() -> T) -> T {
+    let Rlimit { current, maximum } = getrlimit(Resource::Rttime);
+    let is_marked = current.is_some_and(is_mark);
+    if is_marked {
+        unmark();
+    }
+    let done = start();
+    if is_marked {
+        let _ = setrlimit(Resource::Rttime, Rlimit { current, maximum });
+    }
+    done
+}
+
 /// The mark of a process.
 pub(crate) fn mark_of(pid: u32) -> Option<u64> {
     parse(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?)
@@ -77,6 +91,19 @@ mod tests {
         assert_eq!(parse(&with("200000")), None);
         assert_eq!(parse(&with(&(FLOOR + 7).to_string())), Some(FLOOR + 7));
         assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn what_is_to_outlive_us_does_not() {
+        let Some(mark) = mark() else { return };
+        let limits = || {
+            let output = std::process::Command::new("cat")
+                .arg("/proc/self/limits")
+                .output();
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        assert_eq!(parse(&without(limits)), None);
+        assert_eq!(mark_of(std::process::id()), Some(mark));
     }
 
     #[test]

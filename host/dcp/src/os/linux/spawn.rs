@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::ptr;
 use std::sync::MutexGuard;
@@ -32,10 +33,14 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Makes them.
     pub(crate) fn new(request: &Spawn) -> io::Result<Self> {
+        let [stdout, stderr] = match &request.files {
+            None => [pipe()?, pipe()?],
+            Some([stdout, stderr]) => [into_file(stdout)?, into_file(stderr)?],
+        };
         Ok(Self {
             stdin: if request.stdin { Some(pipe()?) } else { None },
-            stdout: pipe()?,
-            stderr: pipe()?,
+            stdout,
+            stderr,
         })
     }
 
@@ -56,15 +61,19 @@ pub(crate) fn spawn(request: &Spawn, prepared: Prepared) -> io::Result<Spawned> 
     let (child_stdin, stdin) = prepared.stdin.unzip();
     // Held until the child is known, so that the reaper of orphans can't take it for one.
     let known = tracked();
-    let number = match &request.user {
+    let start = || match &request.user {
         None => plain(
             request,
             child_stdin.as_ref(),
             &child_stdout,
             &child_stderr,
             &[],
-        )?,
-        Some(user) => as_user(request, user, child_stdin, child_stdout, child_stderr)?,
+        ),
+        Some(user) => as_user(request, user, child_stdin, child_stdout, child_stderr),
+    };
+    let number = match &request.files {
+        None => start()?,
+        Some(_) => super::mark::without(start)?,
     };
     let (id, exit) = child(number, known)?;
     Ok(Spawned {
@@ -104,15 +113,26 @@ fn child(number: u32, mut known: MutexGuard<'_, BTreeSet<u32>>) -> io::Result<(I
     Ok((id, Exit { fd, tracked }))
 }
 
+/// A file for output, and a pipe that has ended for whoever would read.
+fn into_file(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (nothing, _) = pipe()?;
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    Ok((nothing, high(options.open(path)?.into())?))
+}
+
+/// Not 0, 1 or 2.
+fn high(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
+}
+
 /// A pipe whose ends are never 0, 1 or 2, even when we were started without those.
 pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    let high = |fd: OwnedFd| -> io::Result<OwnedFd> {
-        if fd.as_raw_fd() > 2 {
-            return Ok(fd);
-        }
-        Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
-    };
     Ok((high(read)?, high(write)?))
 }
 

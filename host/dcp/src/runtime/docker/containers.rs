@@ -25,9 +25,11 @@ impl DockerEngine {
         request: &ContainerRequest,
     ) -> Result<String, EngineError> {
         let what = format!("container {}", request.name);
-        let options = CreateContainerOptionsBuilder::new()
-            .name(&request.name)
-            .build();
+        let mut options = CreateContainerOptionsBuilder::new().name(&request.name);
+        if let Some(platform) = &request.options.platform {
+            options = options.platform(platform);
+        }
+        let options = options.build();
         let id = self
             .docker()
             .create_container(Some(options), self.create_body(request)?)

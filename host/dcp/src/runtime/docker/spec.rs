@@ -9,7 +9,7 @@ use bollard::models::{
     MountType, NetworkingConfig, PortBinding, PortMap,
 };
 
-use super::DockerEngine;
+use super::{DockerEngine, options};
 use crate::runtime::{ContainerRequest, EngineError, MountRequest, PortRequest};
 
 /// From this version on a container joins all its networks at creation.
@@ -59,7 +59,7 @@ impl DockerEngine {
             grant(&mut host, name, value)
                 .map_err(|problem| EngineError::Other(format!("{}: {problem}", request.name)))?;
         }
-        Ok(ContainerCreateBody {
+        let mut body = ContainerCreateBody {
             image: Some(request.image.clone()),
             entrypoint: request.entrypoint.clone(),
             cmd: (!request.args.is_empty()).then(|| request.args.clone()),
@@ -85,7 +85,9 @@ impl DockerEngine {
             }),
             host_config: Some(host),
             ..ContainerCreateBody::default()
-        })
+        };
+        options::apply(&mut body, &request.options);
+        Ok(body)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a persistent container is made from, part by part: the key that decides whether the one
+//! What a persistent container or process is made from, part by part: the key that decides whether the one
 //! that is there is still the one that is wanted, and if not, the words for why.
 //!
 //! Computed over what the user wrote, before placeholders are replaced: a new random password or
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aspire_api::container::Container;
+use aspire_api::executable::{EnvVar, Executable};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -18,9 +19,9 @@ const PART: &str = "aspire-host.made-from.";
 
 /// What a container is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lifecycle {
+pub(crate) struct Lifecycle {
     /// The key.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// The user chose it.
     chosen: bool,
     parts: BTreeMap<String, String>,
@@ -28,7 +29,7 @@ pub(super) struct Lifecycle {
 
 impl Lifecycle {
     /// Of an object.
-    pub(super) fn of(container: &Container) -> Self {
+    pub(crate) fn of(container: &Container) -> Self {
         let spec = &container.spec;
         let mut parts = BTreeMap::new();
         let mut part = |name: &str, text: String| {
@@ -50,51 +51,80 @@ impl Lifecycle {
         let mut ports: Vec<String> = spec.ports.iter().map(json).collect();
         ports.sort();
         part("ports", digest(&json(&ports)));
-        // The last one of a name counts.
-        let env = spec.env.iter();
-        let env: BTreeMap<&str, &str> = env.map(|it| (&*it.name, &*it.value)).collect();
-        let mut variables = String::new();
-        for (name, value) in env {
-            let _ = write!(variables, "{name}={} ", digest(value));
-        }
-        part("env", variables.trim_end().to_owned());
+        part("env", digests(&spec.env));
         let files = spec.env_files.iter().map(|file| contents(file.as_ref()));
         part("env-files", digest(&files.collect::<String>()));
         part("files", digest(&files_of(container)));
         part("command", digest(&json(&(&spec.command, &spec.args))));
         part("networks", digest(&json(&spec.networks)));
         part("labels", digest(&json(&spec.labels)));
+        if !spec.run_args.is_empty() {
+            part("run-args", digest(&json(&spec.run_args)));
+        }
         part("certificates", digest(&json(&spec.pem_certificates)));
+        if spec.monitor_pid.is_some() {
+            let monitored = (&spec.monitor_pid, &spec.monitor_timestamp);
+            part("monitor", digest(&json(&monitored)));
+        }
         if let Some(aspire) = &spec.aspire {
             let limits = (&aspire.cpu_millis, &aspire.memory, &aspire.privileges);
             let place = (&aspire.user, &aspire.working_directory);
             part("settings", digest(&json(&(limits, place))));
         }
-        let key = match &spec.lifecycle_key {
-            Some(key) => key.clone(),
-            None => digest(&json(&parts)),
+        Self::made(spec.lifecycle_key.as_ref(), parts)
+    }
+
+    /// Of a process. What it inherits doesn't count.
+    pub(crate) fn of_executable(executable: &Executable) -> Self {
+        let spec = &executable.spec;
+        let mut parts = BTreeMap::new();
+        let mut part = |name: &str, text: String| {
+            parts.insert(name.to_owned(), text);
         };
+        part("program", digest(&json(&spec.executable_path)));
+        part("args", digest(&json(&spec.args)));
+        part("folder", digest(&json(&spec.working_directory)));
+        part("env", digests(&spec.env));
+        let files = spec.env_files.iter().map(|file| contents(file.as_ref()));
+        part("env-files", digest(&files.collect::<String>()));
+        let monitored = (&spec.monitor_pid, &spec.monitor_timestamp);
+        part("monitor", digest(&json(&monitored)));
+        part("ambient", digest(&json(&spec.ambient_environment)));
+        part("certificates", digest(&json(&spec.pem_certificates)));
+        if let Some(aspire) = &spec.aspire {
+            part("files", digest(&json(&aspire.files)));
+            let steps = (&aspire.build_command, &aspire.prepare);
+            let place = (&aspire.run_as, &aspire.data_folders, &aspire.endpoints);
+            part("settings", digest(&json(&(steps, place))));
+        }
+        Self::made(spec.lifecycle_key.as_ref(), parts)
+    }
+
+    fn made(chosen: Option<&String>, parts: BTreeMap<String, String>) -> Self {
         Self {
-            key,
-            chosen: spec.lifecycle_key.is_some(),
+            key: match chosen {
+                Some(key) => key.clone(),
+                None => digest(&json(&parts)),
+            },
+            chosen: chosen.is_some(),
             parts,
         }
     }
 
     /// For the container.
-    pub(super) fn labels(&self) -> impl Iterator<Item = (String, String)> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (String, String)> {
         let parts = self.parts.iter();
         let parts = parts.map(|(name, text)| (format!("{PART}{name}"), text.clone()));
         parts.chain([(KEY_LABEL.to_owned(), self.key.clone())])
     }
 
     /// Whether a container with these labels is made from the same.
-    pub(super) fn is_of(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn is_of(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get(KEY_LABEL) == Some(&self.key)
     }
 
     /// In what it differs from a container with these labels, in words.
-    pub(super) fn changes(&self, labels: &BTreeMap<String, String>) -> String {
+    pub(crate) fn changes(&self, labels: &BTreeMap<String, String>) -> String {
         let mut words = Vec::new();
         if self.chosen {
             words.push("lifecycleKey".to_owned());
@@ -119,6 +149,16 @@ impl Lifecycle {
         }
         format!("{} changed", words.join(", "))
     }
+}
+
+/// A digest of each variable; the last one of a name counts.
+fn digests(env: &[EnvVar]) -> String {
+    let env: BTreeMap<&str, &str> = env.iter().map(|it| (&*it.name, &*it.value)).collect();
+    let mut variables = String::new();
+    for (name, value) in env {
+        let _ = write!(variables, "{name}={} ", digest(value));
+    }
+    variables.trim_end().to_owned()
 }
 
 /// The variables in which two environments differ.
@@ -174,7 +214,6 @@ fn hex(bytes: &[u8], length: usize) -> String {
 mod tests {
     use aspire_api::container::{ContainerBuild, VolumeMountKind};
     use aspire_api::container::{ContainerPort, Label, NetworkAttachment, VolumeMount};
-    use aspire_api::executable::EnvVar;
     use aspire_api::service::Protocol;
 
     use super::*;
@@ -260,8 +299,43 @@ mod tests {
         );
         let build = |it: &mut Container| it.spec.build = Some(ContainerBuild::default());
         assert_eq!(told(build), "build, image changed");
+        let options = |it: &mut Container| it.spec.run_args = vec!["--init".into()];
+        assert_eq!(told(options), "run-args changed");
         let chosen = |it: &mut Container| it.spec.lifecycle_key = Some("mine".into());
         assert_eq!(told(chosen), "lifecycleKey changed");
+    }
+
+    #[test]
+    fn every_part_of_a_process_is_told() {
+        let told = |change: fn(&mut Executable)| {
+            let mut base = Executable::default();
+            base.spec.env = vec![env("A", "1")];
+            let before: BTreeMap<_, _> = Lifecycle::of_executable(&base).labels().collect();
+            change(&mut base);
+            let after = Lifecycle::of_executable(&base);
+            match after.is_of(&before) {
+                true => "the same".to_owned(),
+                false => after.changes(&before),
+            }
+        };
+        assert_eq!(told(|it| it.spec.stop = true), "the same");
+        assert_eq!(
+            told(|it| it.spec.executable_path = "x".into()),
+            "program changed"
+        );
+        assert_eq!(told(|it| it.spec.args = vec!["x".into()]), "args changed");
+        assert_eq!(
+            told(|it| it.spec.env[0].value = "2".into()),
+            "env A changed"
+        );
+        assert_eq!(
+            told(|it| it.spec.working_directory = Some("/".into())),
+            "folder changed"
+        );
+        assert_eq!(
+            told(|it| it.spec.lifecycle_key = Some("k".into())),
+            "lifecycleKey changed"
+        );
     }
 
     #[test]
