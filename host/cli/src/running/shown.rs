@@ -102,6 +102,9 @@ fn piece(piece: &aspire_api::template::Piece) -> String {
         Piece::Placeholder(Placeholder::PortForServing(service)) => {
             format!("{{own port for {service}}}")
         }
+        Piece::Placeholder(Placeholder::AddressForServing(service)) => {
+            format!("{{own address for {service}}}")
+        }
         Piece::Placeholder(Placeholder::AddressFor(service)) => {
             format!("{{address of {service}}}")
         }

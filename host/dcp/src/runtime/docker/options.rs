@@ -3,7 +3,7 @@
 //! Knows the engine's word for each. What they mean, and that they can be, is `run_args` in the
 //! kinds; mounts, ports and networks have become those of the request before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aspire_api::run_args::{Gpus, Health, RunOptions};
 use bollard::models::{
@@ -114,7 +114,10 @@ fn grow<T>(known: &mut Option<Vec<T>>, more: impl Iterator<Item = T>) {
     }
 }
 
-fn fill(known: &mut Option<HashMap<String, String>>, more: &BTreeMap<String, String>) {
+fn fill<T: Default + Extend<(String, String)>>(
+    known: &mut Option<T>,
+    more: &BTreeMap<String, String>,
+) {
     if !more.is_empty() {
         known.get_or_insert_default().extend(more.clone());
     }
