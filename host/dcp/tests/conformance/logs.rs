@@ -181,7 +181,10 @@ async fn a_full_disk_costs_output_and_nothing_else() {
         text.starts_with(&early) && text.ends_with("\nafter\n"),
         "{text}"
     );
-    let whole = |line: &str| matches!(line, "early" | "after") || line.starts_with("line ");
+    // Some of it may have been on its way until there was room.
+    let long = "x".repeat(20_000);
+    let whole =
+        |line: &str| matches!(line, "early" | "after") || line.starts_with("line ") || line == long;
     assert!(text.lines().all(whole), "whole lines only");
     let said = lab.log(path, "?source=system").await;
     let lost: usize = said
@@ -192,7 +195,7 @@ async fn a_full_disk_costs_output_and_nothing_else() {
             remark.split(' ').next().unwrap().parse::<usize>().unwrap()
         })
         .sum();
-    assert!(lost > 100, "{said}");
+    assert!(lost > 0, "{said}");
     assert_eq!(
         lost + text.lines().count(),
         3003,

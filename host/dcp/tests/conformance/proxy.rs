@@ -119,6 +119,21 @@ impl Proxy {
         self.faults.mute.store(mute, Ordering::Relaxed);
     }
 
+    /// Waits until events are asked for, and the engine was told so.
+    pub(crate) async fn heard(&self) {
+        let is_open = || {
+            let connections = self.connections.lock().unwrap();
+            connections.iter().any(|(events, connection)| {
+                events.load(Ordering::Relaxed) && !connection.is_finished()
+            })
+        };
+        while !is_open() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        // It is on its way; it has to have been taken.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+
     /// What happened before the engine is asked for events is not told, as after its restart.
     pub(crate) fn set_forgetful(&self) {
         self.faults.forgetful.store(true, Ordering::Relaxed);
