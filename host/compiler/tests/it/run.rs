@@ -201,7 +201,6 @@ restart = "no"
 fn what_is_watched_and_what_follows() {
     let plan = super::support::plan(
         r#"
-name = "shop"
 [resources.plain]
 kind = "executable"
 command = "node"
