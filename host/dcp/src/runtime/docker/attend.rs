@@ -45,7 +45,10 @@ impl DockerEngine {
             mut end,
         } = attendant;
         let tty = terminal.is_some();
+        // From the first line on; later sizes are told when it runs.
+        let size = terminal.as_ref().map(|terminal| *terminal.borrow());
         let config = ExecConfig {
+            console_size: size.map(|(width, height)| vec![height.into(), width.into()]),
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
