@@ -89,7 +89,11 @@ impl DockerEngine {
                     return;
                 }
             }
-            let _ = input.shutdown().await;
+            // A terminal has no end of input but what is typed for one, and an engine would take it
+            // for the end of the output, too.
+            if !tty {
+                let _ = input.shutdown().await;
+            }
         };
         let resize = async {
             let Some(mut terminal) = terminal else { return };
