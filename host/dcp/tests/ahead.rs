@@ -71,7 +71,7 @@ async fn a_build_has_the_environment_of_the_process() {
     let mut web = built("web", "sleep 100");
     aspire(&mut web).endpoints = vec![endpoint("http", "web-http")];
     let port = Placeholder::PortForServing("web-http".into());
-    web.spec.env.push(env("PORT", &port.to_string()));
+    web.spec.env.push(env("PORT", &port.write()));
     client.create(web).await.unwrap();
     state(&plane, "web", State::Running).await;
     plane.build(&key("web")).await.unwrap();

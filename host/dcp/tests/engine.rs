@@ -282,7 +282,8 @@ async fn somebody_is_at_a_command() {
     if bench.engine.info().await.unwrap().dials_containers {
         end.send_replace(true);
         let (code, _) = attend("exec sleep 50", None, &end, &[]).await;
-        assert_eq!(code, Ok(143));
+        // Asked to, or by force where it was too early to be asked.
+        assert!(matches!(code, Ok(143 | 137)), "{code:?}");
     }
     bench.close().await;
 }

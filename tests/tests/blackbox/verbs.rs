@@ -365,18 +365,12 @@ fn a_command_in_a_container_has_our_terminal() {
         .app("name = 'inside'\n[plugins]\nredis = 'redis'\n[resources.cache]\nkind = 'redis'\n");
     let session = project.run(&["--runtime", "docker"]);
     session.says("ready in");
-    let inner = project.command(&[
-        "exec",
-        "-t",
-        "cache",
-        "--",
-        "sh",
-        "-c",
-        "tty; stty size; exit 7",
-    ]);
+    // An old engine tells the size only once it runs.
+    let script = "until [ \"$(stty size)\" = '33 77' ]; do sleep 0.02; done; tty; exit 7";
+    let inner = project.command(&["exec", "-t", "cache", "--", "sh", "-c", script]);
     let words: Vec<String> = std::iter::once(inner.get_program())
         .chain(inner.get_args())
-        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
         .collect();
     let mut outer = project.command(&[]);
     let variables: Vec<_> = outer
@@ -391,7 +385,7 @@ fn a_command_in_a_container_has_our_terminal() {
         .envs(variables)
         .args(["-qec", &line, "/dev/null"]);
     let done = aspire_host_tests::Outcome::of(&mut outer, LONG).expect(7);
-    done.says(&["/dev/pts/", "33 77"]);
+    done.says(&["/dev/pts/"]);
     session.stop().expect(130);
     project.assert_nothing_left();
 }

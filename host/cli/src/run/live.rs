@@ -16,7 +16,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::apply::apply;
-use super::watching::Told;
+use super::watching::{Told, What};
 use crate::running::diff::{Step, diff};
 
 /// Without a word about the file for so long, a save is over.
@@ -166,6 +166,13 @@ pub(super) enum News {
     Done(BTreeMap<ObjectKey, String>),
     /// Files of a resource changed.
     Watched(Told),
+}
+
+impl News {
+    /// It is about to happen, and has not yet.
+    pub(super) fn is_announced(&self) -> bool {
+        matches!(self, Self::Watched(told) if matches!(told.what, What::Built | What::Restarts(_)))
+    }
 }
 
 /// The workloads among some objects.

@@ -277,6 +277,14 @@ impl Running {
                     self.stop(if interruptions > 1 { Stop::Force } else { Stop::Graceful });
                     self.screen.remark(self.say.stopping(interruptions > 1));
                 }
+                // What is announced is told before it happens.
+                Some(news) = news.recv() => {
+                    if !news.is_announced() {
+                        // The rows of what is gone, or there by now, come first.
+                        self.catch_up(&mut watcher);
+                    }
+                    self.hear(news);
+                }
                 event = watcher.next() => match event {
                     Ok(event) if event.kind == EventKind::Deleted => self.forget(&event.object),
                     Ok(event) => self.take(&event.object),
@@ -300,11 +308,6 @@ impl Running {
                     ending = true;
                     self.view.stopping = true;
                     self.screen.remark(self.say.stopping(false));
-                }
-                Some(news) = news.recv() => {
-                    // The rows of what is gone, or there by now, come first.
-                    self.catch_up(&mut watcher);
-                    self.hear(news);
                 }
                 () = self.plane.wait_idle(), if perhaps_over && !self.told_over => {
                     self.catch_up(&mut watcher);

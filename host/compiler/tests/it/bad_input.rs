@@ -85,14 +85,48 @@ fn types() {
 fn what_is_watched() {
     let web = "[resources.web]\nkind = \"executable\"\ncommand = \"a\"\n";
     let image = "[resources.web]\nkind = \"container\"\nimage = \"a\"\n";
-    insta::assert_snapshot!(findings(&format!("{web}watch = \"src\"")), @"");
-    insta::assert_snapshot!(findings(&format!("{web}watch = {{ path = [\"src\"], paths = \"src\", ignore = [1], do = \"reload\" }}")), @"");
-    insta::assert_snapshot!(findings(&format!("{web}watch = {{ do = \"rebuild\" }}")), @"");
-    insta::assert_snapshot!(findings(&format!("{web}watch = {{ do = \"sync\", target = \"/srv\" }}")), @"");
-    insta::assert_snapshot!(findings(&format!("{image}watch = {{ do = \"sync\", paths = [\"\"] }}")), @"");
-    insta::assert_snapshot!(findings(&format!("{image}watch = {{ paths = [\"a\"], target = \"srv\" }}")), @"");
-    insta::assert_snapshot!(findings(&format!("{image}watch = {{}}")), @"");
-    insta::assert_snapshot!(findings("[parameters.p]\n[resources.q]\nkind = \"parameter\"\nwatch = {}"), @"");
+    insta::assert_snapshot!(findings(&format!("{web}watch = \"src\"")), @r"
+    error[wrong-type]: this is a string, not a table (aspire.toml:5)
+      help: write a table
+    ");
+    insta::assert_snapshot!(findings(&format!("{web}watch = {{ path = [\"src\"], paths = \"src\", ignore = [1], do = \"reload\" }}")), @r"
+    error[unknown-key]: `path` is no key here (aspire.toml:5)
+      help: did you mean `paths`?
+    error[wrong-type]: this is a string, not an array of strings (aspire.toml:5)
+      help: write an array of strings
+    error[wrong-type]: this is an integer, not a string (aspire.toml:5)
+      help: write a string
+    error[wrong-value]: `reload` is nothing that can follow (aspire.toml:5)
+      help: there are restart, rebuild and sync
+    ");
+    insta::assert_snapshot!(findings(&format!("{web}watch = {{ do = \"rebuild\" }}")), @r#"
+    error[wrong-value]: `web` has no `build` that could be made again (aspire.toml:5)
+      help: write do = "restart", or say how it is built
+    "#);
+    insta::assert_snapshot!(findings(&format!("{web}watch = {{ do = \"sync\", target = \"/srv\" }}")), @r#"
+    error[wrong-value]: `web` is a process: there is no container to copy files into (aspire.toml:5)
+      help: write do = "restart"
+    "#);
+    insta::assert_snapshot!(findings(&format!("{image}watch = {{ do = \"sync\", paths = [\"\"] }}")), @r#"
+    error[wrong-value]: `sync` needs a `target` (aspire.toml:5)
+      help: write target = "/…", the folder of the container that files are copied to
+    error[wrong-value]: this has an empty path (aspire.toml:5)
+      help: write ".", or remove it
+    "#);
+    insta::assert_snapshot!(findings(&format!("{image}watch = {{ paths = [\"a\"], target = \"srv\" }}")), @r#"
+    error[wrong-value]: only `sync` has a `target` (aspire.toml:5)
+      help: write do = "sync", or remove it
+    error[wrong-value]: this is no absolute path (aspire.toml:5)
+      help: write the absolute path of a folder in the container
+    "#);
+    insta::assert_snapshot!(findings(&format!("{image}watch = {{}}")), @r#"
+    error[wrong-value]: `web` has no folder of its own to watch (aspire.toml:5)
+      help: write paths = ["…"]
+    "#);
+    insta::assert_snapshot!(findings("[parameters.p]\n[resources.q]\nkind = \"parameter\"\nwatch = {}"), @r"
+    error[misplaced-key]: `watch` means nothing on a resource of shape parameter (aspire.toml:5)
+      help: it belongs on containers and executables; remove it
+    ");
     assert_eq!(findings(&format!("{web}build = [\"b\"]\nwatch = {{}}")), "");
     assert_eq!(
         findings(&format!(

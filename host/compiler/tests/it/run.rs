@@ -196,3 +196,69 @@ restart = "no"
     assert_eq!(api["probes"]["ready"]["liveness"], true);
     assert!(find(&objects, "job")["spec"]["aspire"]["restart"].is_null());
 }
+
+#[test]
+fn what_is_watched_and_what_follows() {
+    let plan = super::support::plan(
+        r#"
+[resources.plain]
+kind = "executable"
+command = "node"
+cwd = "web"
+watch = {}
+
+[resources.built]
+kind = "executable"
+command = "bin/built"
+build = ["make"]
+replicas = 2
+watch = { paths = ["src", "*.toml"], ignore = ["gen"] }
+
+[resources.image]
+kind = "container"
+build = "image"
+watch = {}
+
+[resources.page]
+kind = "container"
+image = "httpd:2"
+watch = { do = "sync", paths = ["static"], target = "/www" }
+
+[resources.other]
+kind = "container"
+image = "httpd:2"
+"#,
+        Preference::Container,
+    );
+    let shown: Vec<String> = plan
+        .watches
+        .iter()
+        .map(|it| {
+            let paths: Vec<String> = it.paths.iter().map(|p| p.display().to_string()).collect();
+            let names: Vec<&str> = it.workloads.iter().map(|key| &*key.name).collect();
+            format!(
+                "{}: {} of {} for {}, ignoring {}, program {:?}, context {:?}, target {:?}",
+                it.resource,
+                it.action.as_str(),
+                paths.join(" "),
+                names.join(" "),
+                it.ignore.join(" "),
+                it.program,
+                it.context,
+                it.target,
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "built: rebuild of /app/src /app/*.toml for built-1 built-2, ignoring gen, \
+             program Some(\"/app/bin/built\"), context None, target \"\"",
+            "image: rebuild of /app/image for image, ignoring , program None, \
+             context Some(\"/app/image\"), target \"\"",
+            "page: sync of /app/static for page, ignoring , program None, context None, \
+             target \"/www\"",
+            "plain: restart of /app/web for plain, ignoring , program None, context None, target \"\"",
+        ]
+    );
+}

@@ -344,8 +344,8 @@ pub(crate) fn findings(text: &str) -> String {
     render(&compile(text, &[cache_plugin()]).diagnostics)
 }
 
-/// Lowers a text for run mode; the objects as JSON.
-pub(crate) fn objects(text: &str, preference: Preference) -> Vec<serde_json::Value> {
+/// Lowers a text for run mode.
+pub(crate) fn plan(text: &str, preference: Preference) -> run::RunPlan {
     let compilation = good(text, &[cache_plugin()]);
     let (forms, found) = forms::choose(&compilation.model, preference);
     assert!(found.is_empty(), "{}", render(&found));
@@ -360,6 +360,12 @@ pub(crate) fn objects(text: &str, preference: Preference) -> Vec<serde_json::Val
     };
     let (plan, found) = run::lower(&compilation.model, &input);
     assert!(found.is_empty(), "{}", render(&found));
+    plan
+}
+
+/// Lowers a text for run mode; the objects as JSON.
+pub(crate) fn objects(text: &str, preference: Preference) -> Vec<serde_json::Value> {
+    let plan = plan(text, preference);
     for object in &plan.objects {
         assert_eq!(aspire_api::validate::validate(object), []);
     }

@@ -34,7 +34,7 @@ pub(super) async fn run(host: &Host, args: &ExecArgs, workload: &Workload) -> Re
     if engine.inspect(container).await.is_err() {
         return Ok(None);
     }
-    let (resized, size) = watch::channel((80, 24));
+    let (resized, size) = watch::channel(terminal::size().unwrap_or((80, 24)));
     let _raw = match args.tty {
         true => Some(Raw::begin()?),
         false => None,

@@ -45,7 +45,10 @@ impl DockerEngine {
             mut end,
         } = attendant;
         let tty = terminal.is_some();
+        // From the first line on; later sizes are told when it runs.
+        let size = terminal.as_ref().map(|terminal| *terminal.borrow());
         let config = ExecConfig {
+            console_size: size.map(|(width, height)| vec![height.into(), width.into()]),
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -86,7 +89,11 @@ impl DockerEngine {
                     return;
                 }
             }
-            let _ = input.shutdown().await;
+            // A terminal has no end of input but what is typed for one, and an engine would take it
+            // for the end of the output, too.
+            if !tty {
+                let _ = input.shutdown().await;
+            }
         };
         let resize = async {
             let Some(mut terminal) = terminal else { return };
