@@ -16,6 +16,8 @@ use crate::columns::width;
 
 /// Pieces of output under way at once; whoever has more waits.
 const UNDER_WAY: usize = 256;
+/// Between two looks at the size of the terminal.
+const RESIZES: Duration = Duration::from_millis(250);
 /// How long the last lines may take when everything has ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -149,9 +151,9 @@ impl Painter {
         }
         let mut ended = false;
         while !ended {
-            let first = match inbox.recv_timeout(Duration::from_millis(250)) {
+            let first = match self.next(inbox) {
                 Ok(message) => Some(message),
-                Err(mpsc::RecvTimeoutError::Timeout) if self.pinned && self.resized() => None,
+                Err(mpsc::RecvTimeoutError::Timeout) if self.resized() => None,
                 Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             };
@@ -179,6 +181,14 @@ impl Painter {
         if self.pinned {
             self.write(b"\x1b[?25h");
         }
+    }
+
+    /// The next message; a table is looked after in between, nothing else wakes up without reason.
+    fn next(&self, inbox: &mpsc::Receiver<Message>) -> Result<Message, mpsc::RecvTimeoutError> {
+        if self.pinned {
+            return inbox.recv_timeout(RESIZES);
+        }
+        Ok(inbox.recv()?)
     }
 
     fn resized(&self) -> bool {
