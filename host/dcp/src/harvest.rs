@@ -140,7 +140,7 @@ pub(crate) async fn engine(engine: Option<&Engine>, mut remains: Remains) {
     for pause in PAUSES {
         tokio::time::sleep(pause).await;
         // An engine that doesn't answer is told about by whoever needs it.
-        match within(LIMIT, engine.raw().leftovers(HOST_LABEL)).await {
+        match within(LIMIT, engine.raw().leftovers_but_volumes(HOST_LABEL)).await {
             Ok(found) => {
                 let dead: Vec<Leftover> = found.into_iter().filter(is_of_dead_host).collect();
                 for leftover in &dead {

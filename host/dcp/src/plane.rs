@@ -168,6 +168,7 @@ impl ControlPlane {
                 }
             }
         });
+        context.tasks.spawn("memory", tidy(idle.subscribe()));
         let controllers = Controllers::new(Arc::clone(&context), inbox, Shown { idle, failures });
         let (finish, finished) = watch::channel(false);
         context.tasks.spawn("controllers", async move {
@@ -306,6 +307,27 @@ async fn obey(context: Arc<Context>, api: Api) {
         .is_ok();
     if asked {
         end(&context, &api, Stop::Graceful);
+    }
+    // The task's end would be taken for a failure.
+    std::future::pending::<()>().await;
+}
+
+/// Nothing has been under way for so long: what follows is more than the next step of a start.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// Each time that everything has settled, gives back the memory that only the way there needed:
+/// starting takes far more of this program than waiting does.
+async fn tidy(mut idle: watch::Receiver<Option<u64>>) {
+    while idle.wait_for(Option::is_some).await.is_ok() {
+        let busy = idle.wait_for(Option::is_none);
+        if tokio::time::timeout(SETTLED, busy).await.is_ok() {
+            continue;
+        }
+        // Should it fail, nothing is lost but memory.
+        let _ = tokio::task::spawn_blocking(os::give_back).await;
+        if idle.wait_for(Option::is_none).await.is_err() {
+            break;
+        }
     }
     // The task's end would be taken for a failure.
     std::future::pending::<()>().await;

@@ -427,4 +427,15 @@ pub trait ContainerEngine: Send + Sync {
     /// Everything with this label (`key` or `key=value`).
     fn leftovers<'a>(&'a self, label: &'a str)
     -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>>;
+    /// The same without volumes, which an engine may take long to list.
+    fn leftovers_but_volumes<'a>(
+        &'a self,
+        label: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>> {
+        Box::pin(async move {
+            let mut found = self.leftovers(label).await?;
+            found.retain(|leftover| leftover.what != "volume");
+            Ok(found)
+        })
+    }
 }

@@ -43,7 +43,8 @@ use schemas::Schemas;
 pub struct Api {
     store: Arc<Store>,
     logs: Arc<Logs>,
-    schemas: &'static Schemas,
+    /// Made when a client writes, or asks for them: a run that nobody speaks to needs none.
+    schemas: &'static LazyLock<Schemas>,
     /// Where the run is in its life.
     execution: Arc<signal::Sender<Execution>>,
 }
@@ -68,6 +69,14 @@ impl Api {
         let redactor = Arc::new(Redactor::new(std::iter::empty()));
         let logs = Logs::new(folder, LogLimits::default(), redactor)?;
         Ok(Self::new(Arc::new(Store::of_now()), Arc::new(logs)))
+    }
+
+    /// Makes what the first request would have to wait for, beside other work.
+    pub fn warm_up(&self) {
+        let schemas = self.schemas;
+        tokio::task::spawn_blocking(move || {
+            LazyLock::force(schemas);
+        });
     }
 
     /// Where the run is in its life; clients ask for its end there.

@@ -4,8 +4,10 @@
 //! Time is what the scheduler has counted for each thread: the ticks of `/proc/PID/stat` are longer
 //! than what is to be seen.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -82,37 +84,43 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-fn look(family: &std::collections::BTreeSet<u32>) -> Result<Look> {
-    let sum = || {
-        let all = family.iter().map(|pid| used(*pid));
-        all.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-    };
-    let (start, before) = (Instant::now(), sum());
+fn look(family: &BTreeSet<u32>) -> Result<Look> {
+    let all =
+        || -> BTreeMap<PathBuf, (f64, f64)> { family.iter().flat_map(|pid| used(*pid)).collect() };
+    let (start, before) = (Instant::now(), all());
     std::thread::sleep(WINDOW);
-    let (seconds, after) = (start.elapsed().as_secs_f64(), sum());
-    if before.0 <= 0.0 {
+    let seconds = start.elapsed().as_secs_f64();
+    if before.values().all(|(time, _)| *time <= 0.0) {
         return Err("the scheduler counts nothing".to_owned());
     }
+    let (mut time, mut wakeups) = (0.0, 0.0);
+    // A thread that has ended meanwhile had nothing to do.
+    for (thread, now) in all() {
+        let then = before.get(&thread).copied().unwrap_or_default();
+        time += now.0 - then.0;
+        wakeups += now.1 - then.1;
+    }
     Ok(Look {
-        percent: (after.0 - before.0) / 1e7 / seconds,
-        wakeups: (after.1 - before.1) / seconds,
+        percent: time / 1e7 / seconds,
+        wakeups: wakeups / seconds,
         megabytes: family.iter().map(|pid| pss_of(*pid)).sum(),
     })
 }
 
-/// Nanoseconds on a CPU and wake-ups of all threads of a process so far.
-fn used(pid: u32) -> (f64, f64) {
+/// Nanoseconds on a CPU and wake-ups so far, by thread of a process.
+fn used(pid: u32) -> Vec<(PathBuf, (f64, f64))> {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
-    let (mut time, mut wakeups) = (0.0, 0.0);
-    for thread in threads.into_iter().flatten().flatten() {
-        let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+    let threads = threads.into_iter().flatten().flatten();
+    let of = |folder: PathBuf| {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let number = |word: Option<&str>| word.and_then(|word| word.parse().ok()).unwrap_or(0.0);
-        time += number(read("schedstat").split_whitespace().next());
+        let time = number(read("schedstat").split_whitespace().next());
         let status = read("status");
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        wakeups += number(line.map(str::trim));
-    }
-    (time, wakeups)
+        let wakeups = number(line.map(str::trim));
+        (folder, (time, wakeups))
+    };
+    threads.map(|thread| of(thread.path())).collect()
 }

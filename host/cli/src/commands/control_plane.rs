@@ -43,6 +43,7 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
     if args.server_only {
         let api = Api::alone(data.join("logs")).context("cannot make a folder for logs")?;
         let listening = server::listen(&api, listen).await.map_err(cannot_listen)?;
+        api.warm_up();
         tell(host, &listening);
         return ended_alone(&api, args.monitor, signals).await;
     }
@@ -71,6 +72,7 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
             return Err(cannot_listen(error).into());
         }
     };
+    plane.api().warm_up();
     tell(host, &listening);
     until_end(&plane, args.monitor, signals).await
 }

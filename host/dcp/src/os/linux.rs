@@ -24,6 +24,7 @@ use tokio::net::unix::pipe;
 
 pub(crate) use beside::{Leash, keep_vigil, settle, spawn_beside};
 pub(crate) use mark::{mark, mark_of};
+pub(crate) use memory::give_back;
 pub(crate) use ports::{ephemeral_ports, port_holder};
 pub(crate) use spawn::{Prepared, spawn};
 pub(crate) use users::{find_user, give_to, is_root, may_traverse};

@@ -261,4 +261,11 @@ impl ContainerEngine for DockerEngine {
     ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>> {
         self.labelled(label).boxed()
     }
+
+    fn leftovers_but_volumes<'a>(
+        &'a self,
+        label: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>> {
+        self.labelled_but_volumes(label).boxed()
+    }
 }

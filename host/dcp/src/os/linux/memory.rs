@@ -1,4 +1,4 @@
-//! Giving back memory that was only read.
+//! Giving back memory that was only read, or is free.
 
 use std::ffi::{CStr, c_int, c_void};
 
@@ -7,6 +7,23 @@ use rustix::param::page_size;
 
 /// `PF_W`.
 const WRITABLE: u32 = 2;
+
+/// Gives back what was needed for a moment: free memory of the heap, and code that only ran once.
+/// What is needed again of that is mapped again, mostly without reading the file.
+pub(crate) fn give_back() {
+    trim();
+    forget_code();
+}
+
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "the heap is the C library's")]
+fn trim() {
+    // SAFETY: may be called by any thread at any time; touches only what is free.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn trim() {}
 
 /// Unmaps the pages of this program and its libraries that nobody can have changed. They are read
 /// again from the file when they are needed: for who will sleep for long, and may never wake.
@@ -69,7 +86,7 @@ mod tests {
     #[test]
     fn everything_goes_on() {
         let constant = "a constant in the file".to_owned();
-        super::forget_code();
+        super::give_back();
         assert_eq!(constant, ["a constant", " in the file"].concat());
     }
 }

@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 };
 use futures_util::future::try_join;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
 use serde::Deserialize;
 
 use super::DockerEngine;
@@ -63,14 +63,22 @@ impl DockerEngine {
     }
 
     pub(super) async fn labelled(&self, label: &str) -> Result<Vec<Leftover>, EngineError> {
-        let lists = async {
-            try_join(self.labelled_networks(label), self.labelled_volumes(label))
-                .await
-                .map_err(|error| self.error("what is left", &error))
-        };
-        let (containers, (networks, volumes)) =
-            try_join(self.labelled_containers(label), lists).await?;
-        Ok([containers, networks, volumes].concat())
+        let volumes = self
+            .labelled_volumes(label)
+            .map_err(|error| self.error("what is left", &error));
+        let (others, volumes) = try_join(self.labelled_but_volumes(label), volumes).await?;
+        Ok([others, volumes].concat())
+    }
+
+    pub(super) async fn labelled_but_volumes(
+        &self,
+        label: &str,
+    ) -> Result<Vec<Leftover>, EngineError> {
+        let networks = self
+            .labelled_networks(label)
+            .map_err(|error| self.error("what is left", &error));
+        let (containers, networks) = try_join(self.labelled_containers(label), networks).await?;
+        Ok([containers, networks].concat())
     }
 
     async fn labelled_containers(&self, label: &str) -> Result<Vec<Leftover>, EngineError> {
