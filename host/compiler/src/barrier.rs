@@ -41,7 +41,8 @@ pub fn run_phase(context: &mut Context<'_>, mut model: AppModel, phase: Phase) -
                 Err(failure) => context.diagnostics.push(failed(&failure, None)),
             }
         }
-        let (merged, found) = merge::apply(&shared, &transactions, &context.options.forced);
+        let before = Arc::unwrap_or_clone(shared);
+        let (merged, found) = merge::apply(before, transactions, &context.options.forced);
         context.diagnostics.extend(found);
         model = merged;
     }

@@ -28,7 +28,7 @@ struct Ready<'a> {
 
 /// Runs the pass.
 pub fn run(context: &mut Context<'_>, model: AppModel) -> AppModel {
-    let (model, found) = merge::apply(&model, &parameters(context), &context.options.forced);
+    let (model, found) = merge::apply(model, parameters(context), &context.options.forced);
     context.diagnostics.extend(found);
     let document = context.document;
     let ready: Vec<Ready<'_>> = document
@@ -42,36 +42,38 @@ pub fn run(context: &mut Context<'_>, model: AppModel) -> AppModel {
     };
     let mut transactions = Vec::new();
     let mut options = Vec::new();
-    for (ready, outcome) in ready.iter().zip(explain(&ready, &expand)) {
+    let outcomes = explain(&ready, &expand);
+    for (mut ready, outcome) in ready.into_iter().zip(outcomes) {
         let span = &ready.entry.span;
         match outcome {
             Ok(transaction) => {
-                let plugin = ready.plugin.as_ref();
+                let plugin = Arc::clone(&ready.plugin);
+                let plugin = plugin.as_ref();
                 let transaction = barrier::sign(transaction, plugin, "expand", Some(span.clone()));
                 match barrier::admit(transaction, plugin, &model) {
                     Ok(transaction) => {
-                        let Some(shape) = shape_of(context, ready, &transaction) else {
+                        let Some(shape) = shape_of(context, &ready, &transaction) else {
                             continue;
                         };
-                        transactions.extend(explicit(context, ready, shape));
                         options.push((
                             ready.declaration.name.clone(),
                             Arc::clone(&ready.declaration.options),
                         ));
+                        transactions.extend(explicit(context, &mut ready, shape));
                         transactions.push(transaction);
                     }
                     Err(diagnostic) => context.diagnostics.push(*diagnostic),
                 }
             }
             Err(failure) => {
-                let place = place(ready, &failure);
+                let place = place(&ready, &failure);
                 context
                     .diagnostics
                     .push(barrier::failed(&failure, Some(&place)));
             }
         }
     }
-    let (mut model, found) = merge::apply(&model, &transactions, &context.options.forced);
+    let (mut model, found) = merge::apply(model, transactions, &context.options.forced);
     context.diagnostics.extend(found);
     for (name, options) in options {
         if let Some(resource) = model.get_mut(name.as_str()) {
@@ -198,7 +200,11 @@ fn shape_of(
 }
 
 /// The app's explicit settings of a resource, one transaction each, since each has its own place.
-fn explicit(context: &mut Context<'_>, ready: &Ready<'_>, shape: Shape) -> Vec<Transaction> {
+fn explicit(
+    context: &mut Context<'_>,
+    ready: &mut Ready<'_>,
+    shape: Shape,
+) -> Vec<Transaction> {
     for key in &ready.keys {
         if !key.on.allows(shape) {
             let span = ready
@@ -218,10 +224,13 @@ fn explicit(context: &mut Context<'_>, ready: &Ready<'_>, shape: Shape) -> Vec<T
     if checked == Some(false) {
         return Vec::new();
     }
-    ready
-        .declaration
-        .explicit
-        .iter()
+    // Whoever was asked has given the declaration back.
+    let settings = match Arc::get_mut(&mut ready.declaration) {
+        Some(declaration) => std::mem::take(&mut declaration.explicit),
+        None => ready.declaration.explicit.clone(),
+    };
+    settings
+        .into_iter()
         .filter(|(key, _, _)| match key.field {
             // `command` is written as both; each shape has a use for one.
             Field::Command => shape == Shape::Executable,
@@ -229,8 +238,8 @@ fn explicit(context: &mut Context<'_>, ready: &Ready<'_>, shape: Shape) -> Vec<T
             _ => true,
         })
         .map(|(key, value, author)| {
-            let mut edits = Transaction::new(author.clone());
-            edits.set(&ready.declaration.name, key.clone(), value.clone());
+            let mut edits = Transaction::new(author);
+            edits.set(&ready.declaration.name, key, value);
             edits
         })
         .collect()

@@ -49,7 +49,7 @@ pub fn run(context: &mut Context<'_>, model: AppModel) -> AppModel {
             }
         }
     }
-    let (model, found) = merge::apply(&model, &transactions, &context.options.forced);
+    let (model, found) = merge::apply(model, transactions, &context.options.forced);
     context.diagnostics.extend(found);
     model
 }

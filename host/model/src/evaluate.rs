@@ -6,7 +6,7 @@
 
 use crate::annotation::Endpoint;
 use crate::expression::{Condition, EndpointProperty, Expression, Op, Segment};
-use crate::fact::{Field, Form};
+use crate::fact::{FactValue, Field, Form};
 use crate::model::{AppModel, Resource};
 
 use thiserror::Error;
@@ -124,10 +124,13 @@ pub fn percent_encode(text: &str) -> String {
 
 /// A property by name, without regard to case.
 pub fn find_property<'a>(resource: &'a Resource, name: &str) -> Option<&'a Expression> {
+    // Properties belong to no form, so there is one list of them.
     resource
-        .properties(Form::Any)
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
+        .written(Field::Properties, Form::Any)
+        .find_map(|(key, fact)| match &fact.value {
+            FactValue::Value(value) if key.eq_ignore_ascii_case(name) => Some(value),
+            _ => None,
+        })
 }
 
 /// An endpoint by name.

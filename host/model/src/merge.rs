@@ -22,7 +22,15 @@ pub type ForcedOwners = BTreeMap<(String, String), String>;
 /// What was proposed for one fact.
 struct Proposal<'a> {
     author: &'a Author,
-    value: Option<&'a FactValue>,
+    /// None: it is removed. Taken out where it ends up in the model.
+    value: Option<&'a mut FactValue>,
+}
+
+impl Proposal<'_> {
+    fn take(&mut self) -> Option<FactValue> {
+        let value = self.value.as_deref_mut()?;
+        Some(std::mem::replace(value, FactValue::Flag(false)))
+    }
 }
 
 /// What was proposed for one new resource.
@@ -32,10 +40,10 @@ struct Addition<'a> {
     shape: Shape,
 }
 
-/// Applies the transactions of one stratum.
+/// Applies the transactions of one stratum. Resources that nobody else holds are changed in place.
 pub fn apply(
-    model: &AppModel,
-    transactions: &[Transaction],
+    model: AppModel,
+    mut transactions: Vec<Transaction>,
     forced: &ForcedOwners,
 ) -> (AppModel, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
@@ -43,7 +51,8 @@ pub fn apply(
     let mut proposals: BTreeMap<&ResourceName, BTreeMap<&FactKey, Vec<Proposal<'_>>>> =
         BTreeMap::new();
     let mut withheld: Vec<(&ResourceName, &Permission)> = Vec::new();
-    for Transaction { author, edits } in transactions {
+    for Transaction { author, edits } in &mut transactions {
+        let author = &*author;
         for edit in edits {
             match edit {
                 Edit::AddResource { name, kind, shape } => {
@@ -73,7 +82,7 @@ pub fn apply(
             }
         }
     }
-    let mut merged = model.clone();
+    let mut merged = model;
     // Names are one without regard to case; looked up in an index, since there may be thousands.
     let mut folded: BTreeMap<String, ResourceName> = if additions.is_empty() {
         BTreeMap::new()
@@ -109,7 +118,7 @@ pub fn apply(
         let resource = Arc::make_mut(resource);
         for (key, mut proposals) in facts {
             proposals.sort_by(|a, b| a.author.cmp(b.author));
-            settle(resource, key, &proposals, forced, &mut diagnostics);
+            settle(resource, key, &mut proposals, forced, &mut diagnostics);
         }
     }
     (merged, diagnostics)
@@ -120,7 +129,7 @@ fn propose<'a>(
     resource: &'a ResourceName,
     key: &'a FactKey,
     author: &'a Author,
-    value: Option<&'a FactValue>,
+    value: Option<&'a mut FactValue>,
 ) {
     let list = proposals
         .entry(resource)
@@ -206,59 +215,52 @@ fn add(
 fn settle(
     resource: &mut Resource,
     key: &FactKey,
-    proposals: &[Proposal<'_>],
+    proposals: &mut [Proposal<'_>],
     forced: &ForcedOwners,
     diagnostics: &mut Diagnostics,
 ) {
-    let Some(top) = proposals
-        .iter()
-        .map(|proposal| proposal.author.rank())
-        .max()
-    else {
+    let ranks = proposals.iter().map(|proposal| proposal.author.rank());
+    let Some(top) = ranks.max() else {
         return;
     };
-    let mut winners: Vec<&Proposal<'_>> = proposals
-        .iter()
-        .filter(|proposal| proposal.author.rank() == top)
-        .collect();
-    if !forced.is_empty()
-        && let Some(owner) = forced.get(&(resource.name.to_string(), key.to_string()))
-        && winners
-            .iter()
-            .any(|winner| winner.author.plugin() == Some(owner))
-    {
-        winners.retain(|winner| winner.author.plugin() == Some(owner));
-    }
-    let Some(winner) = winners.first().copied() else {
+    let ranks_first = |proposal: &Proposal<'_>| proposal.author.rank() == top;
+    let owns = |proposal: &Proposal<'_>, owner: &str| proposal.author.plugin() == Some(owner);
+    let owner = (!forced.is_empty())
+        .then(|| forced.get(&(resource.name.to_string(), key.to_string())))
+        .flatten()
+        .filter(|owner| proposals.iter().any(|one| ranks_first(one) && owns(one, owner)));
+    let wins = |proposal: &Proposal<'_>| {
+        ranks_first(proposal) && owner.is_none_or(|owner| owns(proposal, owner))
+    };
+    let Some(first) = proposals.iter().position(wins) else {
         return;
     };
-    if let Some(other) = winners.iter().find(|other| other.value != winner.value) {
+    let winner = &proposals[first];
+    let differs = |other: &&Proposal<'_>| wins(other) && other.value != winner.value;
+    if let Some(other) = proposals.iter().find(differs) {
         diagnostics.push(conflict(resource, key, winner, other));
         return;
     }
+    let winners = proposals.iter().filter(|proposal| wins(proposal));
+    let authors: Vec<Author> = winners.map(|winner| winner.author.clone()).collect();
     let mut losers: Vec<Assignment> = proposals
-        .iter()
-        .filter(|proposal| {
-            !winners
-                .iter()
-                .any(|w| std::ptr::eq(w.author, proposal.author))
-        })
+        .iter_mut()
+        .filter(|proposal| !wins(proposal))
         .map(|loser| Assignment {
             author: loser.author.clone(),
-            value: loser.value.cloned(),
+            value: loser.take(),
         })
         .collect();
-    let authors: Vec<Author> = winners.iter().map(|winner| winner.author.clone()).collect();
-    match (resource.facts.get_mut(key), winner.value) {
+    match (resource.facts.get_mut(key), proposals[first].take()) {
         (Some(fact), value) if fact.rank() > top => {
             fact.overruled.append(&mut losers);
             fact.overruled
                 .extend(authors.into_iter().map(|author| Assignment {
                     author,
-                    value: value.cloned(),
+                    value: value.clone(),
                 }));
         }
-        (Some(fact), Some(value)) if fact.value == *value => {
+        (Some(fact), Some(value)) if fact.value == value => {
             fact.overruled.append(&mut losers);
             for author in authors {
                 if !fact.authors.contains(&author) {
@@ -267,7 +269,7 @@ fn settle(
             }
         }
         (Some(fact), Some(value)) => {
-            let before = std::mem::replace(&mut fact.value, value.clone());
+            let before = std::mem::replace(&mut fact.value, value);
             let previous = std::mem::replace(&mut fact.authors, authors);
             fact.overruled
                 .extend(previous.into_iter().map(|author| Assignment {
@@ -281,7 +283,7 @@ fn settle(
         }
         (None, Some(value)) => {
             let fact = Fact {
-                value: value.clone(),
+                value,
                 authors,
                 overruled: losers,
             };
@@ -297,7 +299,7 @@ fn conflict(
     one: &Proposal<'_>,
     other: &Proposal<'_>,
 ) -> Diagnostic {
-    let show = |proposal: &Proposal<'_>| match proposal.value {
+    let show = |proposal: &Proposal<'_>| match &proposal.value {
         Some(value) => crate::print::value(value),
         None => "(removed)".to_owned(),
     };

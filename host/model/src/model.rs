@@ -159,14 +159,15 @@ impl Resource {
         self.seen_by(FactKey::single(field), form)
     }
 
-    fn seen_by(&self, key: FactKey, form: Form) -> Option<&Fact> {
-        let common = key.in_form(Form::Any);
-        let own = common.clone().in_form(form);
-        let common_fact = self.facts.get(&common);
-        if own.form == common.form {
+    fn seen_by(&self, mut key: FactKey, form: Form) -> Option<&Fact> {
+        let (common, own) = (key.field.home(Form::Any), key.field.home(form));
+        key.form = common;
+        let common_fact = self.facts.get(&key);
+        if own == common {
             return common_fact;
         }
-        match (self.facts.get(&own), common_fact) {
+        key.form = own;
+        match (self.facts.get(&key), common_fact) {
             (Some(own), Some(common)) if common.rank() > own.rank() => Some(common),
             (own, common) => own.or(common),
         }
@@ -178,33 +179,35 @@ impl Resource {
     }
 
     /// The entries of a map as one form sees it, in order of key, by the same rule.
-    pub fn entries(&self, field: Field, form: Form) -> BTreeMap<&str, &Fact> {
-        let mut merged: BTreeMap<&str, &Fact> = BTreeMap::new();
+    pub fn entries(&self, field: Field, form: Form) -> Vec<(&str, &Fact)> {
         let (common, own) = (field.home(Form::Any), field.home(form));
-        let forms = if own == common {
-            &[common][..]
-        } else {
-            &[common, own]
-        };
-        for wanted in forms.iter().copied() {
-            let from = FactKey {
-                field,
-                form: wanted,
-                key: String::new(),
-            };
-            for (key, fact) in self.facts.range(from..) {
-                if key.field != field || key.form != wanted {
-                    break;
-                }
-                match merged.get(key.key.as_str()) {
-                    Some(common) if common.rank() > fact.rank() => {}
-                    _ => {
-                        merged.insert(&key.key, fact);
-                    }
-                }
+        let mut merged: Vec<(&str, &Fact)> = self.written(field, common).collect();
+        if own == common {
+            return merged;
+        }
+        let both = merged.len();
+        for (key, fact) in self.written(field, own) {
+            match merged[..both].binary_search_by_key(&key, |(common, _)| common) {
+                Ok(at) if merged[at].1.rank() > fact.rank() => {}
+                Ok(at) => merged[at].1 = fact,
+                Err(_) => merged.push((key, fact)),
             }
         }
+        merged.sort_by_key(|(key, _)| *key);
         merged
+    }
+
+    /// The entries of a map that are written for exactly this form, in order of key.
+    pub fn written(&self, field: Field, form: Form) -> impl Iterator<Item = (&str, &Fact)> {
+        let from = FactKey {
+            field,
+            form,
+            key: String::new(),
+        };
+        self.facts
+            .range(from..)
+            .take_while(move |(key, _)| key.field == field && key.form == form)
+            .map(|(key, fact)| (key.key.as_str(), fact))
     }
 
     /// The form that publishers and, where nothing was chosen, everybody else looks at.

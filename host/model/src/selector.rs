@@ -68,8 +68,7 @@ impl Selector {
             Term::Owner(owner) => resource.owner.as_deref() == Some(owner),
             Term::Name(name) => name == resource.name.as_str(),
             Term::Label(label, value) => resource
-                .entries(Field::Labels, Form::Any)
-                .get(label.as_str())
+                .entry(Field::Labels, Form::Any, label)
                 .is_some_and(|fact| match &fact.value {
                     FactValue::Value(found) => found.as_literal() == Some(value),
                     _ => false,

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, EngineWeak, Inlining, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, EngineWeak, WasmBacktraceDetails};
 
 /// How often the epoch advances while a call is in flight.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -100,9 +100,6 @@ fn configuration() -> Config {
         .relaxed_simd_deterministic(true)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .wasm_backtrace_max_frames(Some(MAX_FRAMES));
-    if std::env::var_os("X_INLINE").is_some() {
-        config.compiler_inlining(Inlining::Yes);
-    }
     config
 }
 

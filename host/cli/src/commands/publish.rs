@@ -32,11 +32,11 @@ struct Wanted {
 
 /// Publishes or compares.
 pub(super) fn run(host: &Host, args: &PublishArgs) -> Result<Exit> {
-    let project = project::open(host)?;
+    // The process ends with the command: taking its largest values apart would only take time.
+    let project = ManuallyDrop::new(project::open(host)?);
     let mode = Mode::Publish {
         target: Arc::from(args.to.as_str()),
     };
-    // The process ends with the command: taking its largest values apart would only take time.
     let compilation = ManuallyDrop::new(project.model(host, mode.clone())?);
     let options = project.options(host, mode, false)?;
     let out = host.here.join(&args.out);

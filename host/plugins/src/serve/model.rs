@@ -252,7 +252,7 @@ impl HostSnapshot for CallState {
                     .collect();
             }
             let entries = resource.entries(fact.field, fact.form_of(resource));
-            entries.into_keys().map(str::to_owned).collect()
+            entries.into_iter().map(|(key, _)| key.to_owned()).collect()
         })
     }
 
@@ -268,8 +268,7 @@ impl HostSnapshot for CallState {
                 return fact.build(resource)?.args.get(&key).map(to_expression);
             }
             match &resource
-                .entries(fact.field, fact.form_of(resource))
-                .get(key.as_str())?
+                .entry(fact.field, fact.form_of(resource), &key)?
                 .value
             {
                 FactValue::Value(value) => Some(to_expression(value)),

@@ -24,18 +24,43 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Default)]
 struct Known {
     /// Each getter with each name of a fact.
-    asked: Vec<(&'static str, String)>,
+    asked: Vec<(Getter, String)>,
     /// The resource that was asked about last, which mostly is the next one too.
     last: Option<(String, Rc<[String]>)>,
-    /// Facts by resource.
-    facts: BTreeMap<String, Rc<[String]>>,
+    resources: BTreeMap<String, Asked>,
 }
+
+/// What has been asked about a resource.
+#[derive(Debug)]
+enum Asked {
+    /// So many facts, one by one.
+    Single(u8),
+    /// Which facts it has.
+    Facts(Rc<[String]>),
+}
+
+/// Facts that are asked for one by one, before the host is asked for all: a pass that looks for two
+/// labels needs no more, and is then not run again because of others.
+const SINGLE: u8 = 3;
 
 fn keyed<From, To: std::convert::From<From>>(values: Vec<(String, From)>) -> Vec<(String, To)> {
     values
         .into_iter()
         .map(|(key, value)| (key, value.into()))
         .collect()
+}
+
+/// The getters that take any fact's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Getter {
+    Text,
+    Number,
+    Flag,
+    Value,
+    Values,
+    Keys,
+    Entry,
+    Entries,
 }
 
 impl Snapshot {
@@ -47,7 +72,7 @@ impl Snapshot {
     }
 
     /// Whether a resource may have a fact; `true` for the first question with a name.
-    fn may_have(&self, getter: &'static str, name: &str, fact: &str) -> bool {
+    fn may_have(&self, getter: Getter, name: &str, fact: &str) -> bool {
         let is_asked = self
             .known
             .borrow()
@@ -63,28 +88,38 @@ impl Snapshot {
         fact.contains(':') || self.has(name, fact)
     }
 
-    /// Whether a resource has a fact whose name exists.
+    /// Whether a resource may have a fact whose name exists.
     fn has(&self, name: &str, fact: &str) -> bool {
-        self.facts(name).iter().any(|known| known == fact)
+        self.facts(name)
+            .is_none_or(|facts| facts.iter().any(|known| known == fact))
     }
 
-    fn facts(&self, name: &str) -> Rc<[String]> {
+    /// Which facts a resource has; none: that is not worth a question yet.
+    fn facts(&self, name: &str) -> Option<Rc<[String]>> {
         let mut known = self.known.borrow_mut();
         if let Some((last, facts)) = &known.last
             && last == name
         {
-            return Rc::clone(facts);
+            return Some(Rc::clone(facts));
         }
-        let facts = match known.facts.get(name) {
-            Some(facts) => Rc::clone(facts),
-            None => {
+        let facts = match known.resources.get_mut(name) {
+            Some(Asked::Facts(facts)) => Rc::clone(facts),
+            Some(Asked::Single(asked)) if *asked < SINGLE => {
+                *asked += 1;
+                return None;
+            }
+            Some(asked) => {
                 let facts = Rc::from(self.host.facts(name));
-                known.facts.insert(name.to_owned(), Rc::clone(&facts));
+                *asked = Asked::Facts(Rc::clone(&facts));
                 facts
+            }
+            None => {
+                known.resources.insert(name.to_owned(), Asked::Single(1));
+                return None;
             }
         };
         known.last = Some((name.to_owned(), Rc::clone(&facts)));
-        facts
+        Some(facts)
     }
 
     pub(crate) fn mode(&self) -> String {
@@ -131,56 +166,56 @@ impl Snapshot {
     }
 
     pub(crate) fn text(&self, name: &str, fact: &str) -> Option<String> {
-        if !self.may_have("text", name, fact) {
+        if !self.may_have(Getter::Text, name, fact) {
             return None;
         }
         self.host.text(name, fact)
     }
 
     pub(crate) fn number(&self, name: &str, fact: &str) -> Option<i64> {
-        if !self.may_have("number", name, fact) {
+        if !self.may_have(Getter::Number, name, fact) {
             return None;
         }
         self.host.number(name, fact)
     }
 
     pub(crate) fn flag(&self, name: &str, fact: &str) -> Option<bool> {
-        if !self.may_have("flag", name, fact) {
+        if !self.may_have(Getter::Flag, name, fact) {
             return None;
         }
         self.host.flag(name, fact)
     }
 
     pub(crate) fn value(&self, name: &str, fact: &str) -> Option<Expression> {
-        if !self.may_have("value", name, fact) {
+        if !self.may_have(Getter::Value, name, fact) {
             return None;
         }
         self.host.value(name, fact).map(from_wire)
     }
 
     pub(crate) fn values(&self, name: &str, fact: &str) -> Vec<Expression> {
-        if !self.may_have("values", name, fact) {
+        if !self.may_have(Getter::Values, name, fact) {
             return Vec::new();
         }
         list_from_wire(self.host.values(name, fact))
     }
 
     pub(crate) fn keys(&self, name: &str, fact: &str) -> Vec<String> {
-        if !self.may_have("keys", name, fact) {
+        if !self.may_have(Getter::Keys, name, fact) {
             return Vec::new();
         }
         self.host.keys(name, fact)
     }
 
     pub(crate) fn entry(&self, name: &str, fact: &str, key: &str) -> Option<Expression> {
-        if !self.may_have("entry", name, fact) {
+        if !self.may_have(Getter::Entry, name, fact) {
             return None;
         }
         self.host.entry(name, fact, key).map(from_wire)
     }
 
     pub(crate) fn entries(&self, name: &str, fact: &str) -> Vec<(String, Expression)> {
-        if !self.may_have("entries", name, fact) {
+        if !self.may_have(Getter::Entries, name, fact) {
             return Vec::new();
         }
         entries_from_wire(self.host.entries(name, fact))
