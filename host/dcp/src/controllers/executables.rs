@@ -131,7 +131,15 @@ pub(super) fn stop(context: Arc<Context>, executable: &Executable, facts: &Facts
         context.tell(&key, Report::Stopped(true));
         // It has not ended: nothing follows from how long it ran.
         let ran = Duration::ZERO;
-        return context.tell(&key, Report::Ended(Ended { at, ran, code, note }));
+        return context.tell(
+            &key,
+            Report::Ended(Ended {
+                at,
+                ran,
+                code,
+                note,
+            }),
+        );
     }
     let shared = Arc::clone(&context);
     context.work(

@@ -187,14 +187,18 @@ mod tests {
             target: String::new(),
         };
         let mut folders = Paths::new();
-        let files = Files::begin(&watched, &mut |path| drop(folders.insert(path.to_owned())));
+        let files = Files::begin(&watched, &mut |path| {
+            folders.insert(path.to_owned());
+        });
         (files, folders)
     }
 
     fn look(files: &mut Files, touched: &[PathBuf]) -> (Vec<PathBuf>, Paths) {
         let mut folders = Paths::new();
         let touched = touched.iter().cloned().collect();
-        let changed = files.look(&touched, &mut |path| drop(folders.insert(path.to_owned())));
+        let changed = files.look(&touched, &mut |path| {
+            folders.insert(path.to_owned());
+        });
         (changed.into_iter().collect(), folders)
     }
 
