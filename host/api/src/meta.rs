@@ -18,8 +18,10 @@ pub const ATTEMPT_ANNOTATION: &str = "aspire-host.dev/attempt";
 /// Annotation: the resources that live in a workload, by name, with commas.
 pub const CHILDREN_ANNOTATION: &str = "aspire-host.dev/children";
 /// Annotation: what a workload is made of was built already, ahead of its start, which needs no
-/// build any more.
+/// build any more. With the value [`BUILT_ANEW`], a persistent container is made anew from it.
 pub const BUILT_ANNOTATION: &str = "aspire-host.dev/built";
+/// Value of [`BUILT_ANNOTATION`]: built since the last start.
+pub const BUILT_ANEW: &str = "anew";
 /// Annotation: the services that a workload serves, as DCP has it: a JSON list of `{serviceName,
 /// address, port}`.
 pub const SERVICE_PRODUCER_ANNOTATION: &str = "service-producer";
@@ -111,6 +113,12 @@ impl ObjectMeta {
     /// What it is made of was built ahead of its start.
     pub fn is_built(&self) -> bool {
         self.annotations.contains_key(BUILT_ANNOTATION)
+    }
+
+    /// What it is made of was built since its last start.
+    pub fn is_built_anew(&self) -> bool {
+        let built = self.annotations.get(BUILT_ANNOTATION);
+        built.is_some_and(|built| built == BUILT_ANEW)
     }
 
     fn number(&self, annotation: &str) -> u32 {

@@ -13,9 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aspire_api::aspire::Restart;
-use aspire_api::container::{Container, ContainerBuild, ContainerState, RestartPolicy};
+use aspire_api::container::{Container, ContainerBuild, ContainerState, Mode, RestartPolicy};
 use aspire_api::executable::{Executable, ExecutableState as State};
-use aspire_api::meta::BUILT_ANNOTATION;
+use aspire_api::meta::{BUILT_ANEW, BUILT_ANNOTATION};
 use aspire_api::template::Placeholder;
 use aspire_api::{Kind, Object, ObjectKey, ObjectMeta};
 use aspire_dcp::testing::FakeEngine;
@@ -163,5 +163,45 @@ async fn images_and_files_of_containers() {
     engine.set_exec("rm", 1);
     let problem = plane.copy_into(&key, files).await.unwrap_err();
     assert!(problem.contains("could not be removed"), "{problem}");
+    assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
+}
+
+#[tokio::test]
+async fn a_container_that_stays_is_made_anew_when_its_image_was_built() {
+    let folders = Folders::new();
+    let engine = FakeEngine::new();
+    let mut config = folders.config();
+    config.engine = Some(Arc::new(engine.clone()));
+    let plane = ControlPlane::start(config).await.unwrap();
+    let ids = || -> Vec<String> { engine.containers().into_keys().collect() };
+    let mut before = Vec::new();
+    for (name, word, stays) in [
+        ("one", None, false),
+        ("two", Some("before"), true),
+        ("three", Some(BUILT_ANEW), false),
+    ] {
+        let mut object = Container {
+            metadata: ObjectMeta::of(name, "web"),
+            ..Container::default()
+        };
+        object.spec.container_name = Some("kept".into());
+        object.spec.mode = Some(Mode::Persistent);
+        object.spec.build = Some(ContainerBuild {
+            context: folders.path().display().to_string(),
+            ..ContainerBuild::default()
+        });
+        object.spec.image = "web:1".into();
+        if let Some(word) = word {
+            let annotations = &mut object.metadata.annotations;
+            annotations.insert(BUILT_ANNOTATION.to_owned(), word.to_owned());
+        }
+        let key = ObjectKey::new(Kind::Container, name);
+        plane.client().create(object).await.unwrap();
+        container(&plane, &key).await;
+        assert_eq!(ids() == before, stays, "{name}");
+        before = ids();
+        plane.client().delete(&key).await.unwrap();
+        plane.wait_idle().await;
+    }
     assert_eq!(plane.stop(Stop::Graceful).await, Outcome::Stopped);
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use aspire_api::meta::BUILT_ANNOTATION;
+use aspire_api::meta::{BUILT_ANEW, BUILT_ANNOTATION};
 use aspire_api::{Kind, Object, ObjectKey};
 use aspire_dcp::Client;
 use aspire_dcp::store::{EventKind, Gone, StoreError};
@@ -114,12 +114,21 @@ async fn remove(client: &Client, key: &ObjectKey) {
     }
 }
 
+/// When what a workload is made of was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Built {
+    /// Before it was started the last time.
+    Before,
+    /// Since then.
+    Anew,
+}
+
 /// Ends a workload and makes one like it, as `aspire-host restart` does; what somebody has stopped,
-/// or is to start, is left alone. `built`: the next start needs no build.
+/// or is to start, is left alone. `built`: the next start needs no build, and whether there was one.
 pub(super) async fn restart(
     client: &Client,
     first: &ObjectKey,
-    built: bool,
+    built: Option<Built>,
 ) -> Result<(), StoreError> {
     let mut newest = None;
     for key in lineage(client, first).await.0 {
@@ -130,9 +139,13 @@ pub(super) async fn restart(
         return Ok(());
     };
     let mut new = fresh(Object::clone(&old));
-    if built {
+    if let Some(built) = built {
+        let word = match built {
+            Built::Before => "before",
+            Built::Anew => BUILT_ANEW,
+        };
         let annotations = &mut new.metadata_mut().annotations;
-        annotations.insert(BUILT_ANNOTATION.to_owned(), "true".to_owned());
+        annotations.insert(BUILT_ANNOTATION.to_owned(), word.to_owned());
     }
     remove(client, first).await;
     match client.create(new).await {

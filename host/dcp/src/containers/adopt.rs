@@ -52,10 +52,13 @@ pub(super) async fn same(
         note("adopted as it is: nothing tells what it was made from");
         return Ok(Some(found));
     }
-    if lifecycle.is_of(&found.labels) {
+    let why = if !lifecycle.is_of(&found.labels) {
+        lifecycle.changes(&found.labels)
+    } else if container.metadata.is_built_anew() {
+        "its image was built".to_owned()
+    } else {
         return Ok(Some(found));
-    }
-    let why = lifecycle.changes(&found.labels);
+    };
     note(&format!("made anew: {why}"));
     within(QUICK, engine.raw().remove(&found.id)).await?;
     Ok(None)

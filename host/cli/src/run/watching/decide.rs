@@ -58,7 +58,7 @@ pub(super) enum Input {
     Touched,
     /// Time has passed.
     Tick,
-    /// The answer to [`Effect::Look`]: these are others than before.
+    /// The answer to [`Effect::Look`] or [`Effect::LookAtAll`]: these are others than before.
     Looked(Paths),
     /// How far it is now.
     Life(Life),
@@ -73,6 +73,8 @@ pub(super) enum Input {
 pub(super) enum Effect {
     /// Find out which of the files that were touched changed.
     Look,
+    /// The same of all files: what is touched is told late on a busy machine.
+    LookAtAll,
     /// Build it while it goes on, because of these.
     Build(Paths),
     /// Stop it and start it again.
@@ -262,7 +264,7 @@ pub(super) fn step(state: &State, now: Duration, input: Input) -> (State, Vec<Ef
                 _ => Build::Bad,
             };
             state.doing = Doing::After(build);
-            effects.push(Effect::Look);
+            effects.push(Effect::LookAtAll);
         }
         Input::Acted => state.doing = Doing::Nothing,
     }
@@ -270,7 +272,7 @@ pub(super) fn step(state: &State, now: Duration, input: Input) -> (State, Vec<Ef
         let copies = state.plan.action == WatchAction::Sync && state.life == Life::Running;
         if std::mem::take(&mut state.launched) {
             state.doing = Doing::After(Build::Launch);
-            effects.push(Effect::Look);
+            effects.push(Effect::LookAtAll);
         } else if copies && state.burst.is_none() {
             state.act(&mut effects);
         }

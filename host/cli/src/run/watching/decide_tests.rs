@@ -56,7 +56,7 @@ impl One {
 
     /// A build, during which these changed.
     fn built(&mut self, good: bool, names: &[&str]) -> Vec<Effect> {
-        assert_eq!(self.on(Input::Built(good)), [Effect::Look]);
+        assert_eq!(self.on(Input::Built(good)), [Effect::LookAtAll]);
         self.on(Input::Looked(paths(names)))
     }
 
@@ -234,7 +234,7 @@ fn a_start_that_builds_is_a_build() {
     one.on(Input::Life(Life::Starting { builds: true }));
     one.touched(1, 500);
     assert_eq!(one.state.due(), None);
-    assert_eq!(one.on(Input::Life(Life::Running)), [Effect::Look]);
+    assert_eq!(one.on(Input::Life(Life::Running)), [Effect::LookAtAll]);
     assert_eq!(one.on(Input::Looked(paths(&["out"]))), []);
     assert_eq!(one.rest(), [Effect::Build(paths(&["out"]))]);
     assert_eq!(one.built(true, &["out"]), [replace(true, &["out"])]);
@@ -244,7 +244,7 @@ fn a_start_that_builds_is_a_build() {
 fn a_start_that_builds_and_changes_nothing_is_quiet() {
     let mut one = One::new(WatchAction::Rebuild, true, true);
     one.on(Input::Life(Life::Starting { builds: true }));
-    assert_eq!(one.on(Input::Life(Life::Ended)), [Effect::Look]);
+    assert_eq!(one.on(Input::Life(Life::Ended)), [Effect::LookAtAll]);
     assert_eq!(one.on(Input::Looked(Paths::new())), []);
     assert_eq!(one.state.due(), None);
     assert_eq!(one.changed(&["a"]), [Effect::Build(paths(&["a"]))]);

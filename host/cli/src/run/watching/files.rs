@@ -4,10 +4,10 @@
 //! know what follows from a change.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::SystemTime;
 
 use aspire_compiler::run::Watched;
 
@@ -22,16 +22,19 @@ const LARGE: u64 = 1 << 20;
 enum Print {
     /// A hash of what is in it.
     Contents(u64),
-    /// Bytes, and nanoseconds of its last change.
-    Size(u64, u128),
+    /// What its stamp says.
+    Large(Stamp),
 }
 
 /// Files and what is known of them.
 #[derive(Debug)]
 pub(super) struct Files {
     rules: Rules,
-    known: BTreeMap<PathBuf, Print>,
+    known: BTreeMap<PathBuf, (Stamp, Print)>,
 }
+
+/// Bytes and time of a file; where they are the same, so is most probably what is in it.
+type Stamp = (u64, Option<SystemTime>);
 
 /// Has a folder watched, without what is below it; true: it is.
 pub(super) type WatchFolder<'a> = &'a mut dyn FnMut(&Path);
@@ -51,7 +54,7 @@ impl Files {
         for root in files.roots() {
             files.read_lists_above(&root);
         }
-        files.look(&files.roots(), watch);
+        files.look(&Paths::new(), true, watch);
         files
     }
 
@@ -65,23 +68,43 @@ impl Files {
         places.map(|place| place.root.clone()).collect()
     }
 
-    /// Which of the files that were touched, or lie below a folder that was, changed. May take long.
-    pub(super) fn look(&mut self, touched: &Paths, watch: WatchFolder<'_>) -> Paths {
+    /// Which of the files that were touched, or lie below a folder that was, changed; `all`: and of
+    /// all others, by their stamps. May take long.
+    pub(super) fn look(&mut self, touched: &Paths, all: bool, watch: WatchFolder<'_>) -> Paths {
         let mut changed = Paths::new();
+        let roots = self.roots();
         for path in touched {
-            for root in self.roots() {
-                if root.starts_with(path) && !root.exists() {
-                    watch_above(&root, watch);
-                } else if root.starts_with(path) && root != *path {
-                    self.look_at(&root, &mut changed, watch);
-                }
+            let below = roots.iter().filter(|root| root.starts_with(path));
+            for root in below.filter(|root| *root != path) {
+                self.look_at_root(root, false, &mut changed, watch);
             }
-            self.look_at(path, &mut changed, watch);
+            if roots.contains(path) {
+                self.look_at_root(path, false, &mut changed, watch);
+            } else {
+                self.look_at(path, false, &mut changed, watch);
+            }
+        }
+        for root in roots.iter().filter(|_| all) {
+            self.look_at_root(root, true, &mut changed, watch);
         }
         changed
     }
 
-    fn look_at(&mut self, path: &Path, changed: &mut Paths, watch: WatchFolder<'_>) {
+    fn look_at_root(
+        &mut self,
+        root: &Path,
+        quick: bool,
+        changed: &mut Paths,
+        watch: WatchFolder<'_>,
+    ) {
+        if !root.is_dir() {
+            // It may come, or another may come in its place.
+            watch_above(root, watch);
+        }
+        self.look_at(root, quick, changed, watch);
+    }
+
+    fn look_at(&mut self, path: &Path, quick: bool, changed: &mut Paths, watch: WatchFolder<'_>) {
         let below = self.known.range(path.to_owned()..);
         let gone: Vec<PathBuf> = below
             .map(|(file, _)| file)
@@ -111,25 +134,30 @@ impl Files {
                 let entries = fs::read_dir(&path).into_iter().flatten().flatten();
                 left.extend(entries.map(|entry| entry.path()));
             } else if self.rules.wants(&path) {
-                self.compare(path, changed, watch);
+                self.compare(path, quick, changed);
             }
         }
     }
 
-    fn compare(&mut self, file: PathBuf, changed: &mut Paths, watch: WatchFolder<'_>) {
-        if self.rules.places.iter().any(|place| place.root == file) {
-            watch_above(&file, watch);
-        }
+    fn compare(&mut self, file: PathBuf, quick: bool, changed: &mut Paths) {
         let Ok(found) = fs::metadata(&file) else {
             return;
         };
-        if !found.is_file() {
+        let stamp = (found.len(), found.modified().ok());
+        let known = self.known.get(&file);
+        if !found.is_file() || quick && known.is_some_and(|(known, _)| *known == stamp) {
             return;
         }
-        let Some(print) = print(&file, &found) else {
-            return;
+        let print = if found.len() > LARGE {
+            Print::Large(stamp)
+        } else {
+            let Ok(bytes) = fs::read(&file) else { return };
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&bytes);
+            Print::Contents(hasher.finish())
         };
-        if self.known.insert(file.clone(), print) != Some(print) {
+        let known = self.known.insert(file.clone(), (stamp, print));
+        if known.is_none_or(|(_, known)| known != print) {
             changed.insert(file);
         }
     }
@@ -152,20 +180,6 @@ fn watch_above(path: &Path, watch: WatchFolder<'_>) {
     if let Some(folder) = path.ancestors().skip(1).find(|folder| folder.is_dir()) {
         watch(folder);
     }
-}
-
-fn print(file: &Path, found: &Metadata) -> Option<Print> {
-    if found.len() > LARGE {
-        let time = found.modified().ok();
-        let time = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        return Some(Print::Size(
-            found.len(),
-            time.map_or(0, |time| time.as_nanos()),
-        ));
-    }
-    let mut hasher = DefaultHasher::new();
-    hasher.write(&fs::read(file).ok()?);
-    Some(Print::Contents(hasher.finish()))
 }
 
 #[cfg(test)]
@@ -196,7 +210,7 @@ mod tests {
     fn look(files: &mut Files, touched: &[PathBuf]) -> (Vec<PathBuf>, Paths) {
         let mut folders = Paths::new();
         let touched = touched.iter().cloned().collect();
-        let changed = files.look(&touched, &mut |path| {
+        let changed = files.look(&touched, false, &mut |path| {
             folders.insert(path.to_owned());
         });
         (changed.into_iter().collect(), folders)
@@ -217,6 +231,10 @@ mod tests {
         let both = [a.clone(), b.clone()];
         assert_eq!(look(&mut files, &both).0, std::slice::from_ref(&b));
         assert_eq!(look(&mut files, &both).0, [] as [PathBuf; 0]);
+        // Nobody told, and the stamp does.
+        fs::write(&a, "33").unwrap();
+        let all = files.look(&Paths::new(), true, &mut |_| {});
+        assert_eq!(all, Paths::from([a.clone()]));
         // Folders come and go with what is in them.
         let new = folder.join("src/new/deep");
         fs::create_dir_all(&new).unwrap();

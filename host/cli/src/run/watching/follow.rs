@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::decide::{Effect, Input, Life, Paths, step};
 use super::rules::{self, Rules};
 use super::{Done, Event, One, Told, Watching, What, watcher};
-use crate::run::apply;
+use crate::run::apply::{self, Built};
 use crate::run::live::News;
 use crate::run::view::{Phase, View, is_replaced, row_key};
 
@@ -157,14 +157,15 @@ impl Follower {
         let (plane, watched) = (Arc::clone(&self.plane), Arc::clone(&one.watched));
         let owner = name.to_owned();
         match effect {
-            Effect::Look => {
+            Effect::Look | Effect::LookAtAll => {
+                let all = effect == Effect::LookAtAll;
                 let touched = std::mem::take(&mut one.touched);
                 let (files, notifier) =
                     (Arc::clone(&one.files), Arc::clone(&self.watching.notifier));
                 self.watching.jobs.spawn_blocking(move || {
                     let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
                     let mut problems = Vec::new();
-                    let found = files.look(&touched, &mut watcher(&notifier, &mut problems));
+                    let found = files.look(&touched, all, &mut watcher(&notifier, &mut problems));
                     (owner, Done::Looked(found, files.rules().clone(), problems))
                 });
             }
@@ -188,6 +189,11 @@ impl Follower {
                 };
                 self.tell(name, told);
                 let turn = Arc::clone(&self.turn);
+                let when = match watched.action {
+                    WatchAction::Rebuild => Built::Anew,
+                    WatchAction::Restart | WatchAction::Sync => Built::Before,
+                };
+                let built = built.then_some(when);
                 self.watching.jobs.spawn(async move {
                     let _turn = turn.lock().await;
                     let client = plane.client();
