@@ -22,6 +22,7 @@ use crate::ports::PortMemory;
 use crate::processes::spawner::Spawner;
 use crate::processes::tree::Scanner;
 use crate::records::Journal;
+use crate::runtime::ContainerEngine;
 use crate::server::{Api, Cleanup, ExecutionStatus};
 use crate::services::ServiceBook;
 use crate::state::State;
@@ -83,6 +84,28 @@ impl ControlPlane {
     /// A folder can't be used, or the machine refuses something that is needed. Nothing was
     /// started then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let engine = config.engine.clone();
+        let uses_engine = engine.is_some();
+        Self::begin(config, uses_engine, std::future::ready(engine)).await
+    }
+
+    /// The same with an engine that is still being looked for, beside the look for what dead hosts
+    /// left; none: there isn't any.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        config: Config,
+        engine: impl Future<Output = Option<Arc<dyn ContainerEngine>>>,
+    ) -> Result<Self, StartError> {
+        Self::begin(config, true, engine).await
+    }
+
+    async fn begin(
+        config: Config,
+        may_use_engine: bool,
+        engine: impl Future<Output = Option<Arc<dyn ContainerEngine>>>,
+    ) -> Result<Self, StartError> {
         let folder = |path: PathBuf| move |error| StartError::Folder { path, error };
         let state = config.state_folder.clone();
         std::fs::create_dir_all(&state).map_err(folder(state.clone()))?;
@@ -90,15 +113,18 @@ impl ControlPlane {
         std::fs::create_dir_all(&data).map_err(folder(data.clone()))?;
         let records = state.join("records");
         std::fs::create_dir_all(&records).map_err(folder(records.clone()))?;
-        let order = config.watchdog.as_ref().map(|watchdog| {
-            let uses_engine = config.engine.is_some();
-            Order::new(watchdog, records.clone(), data.clone(), uses_engine)
-        });
+        let order = config
+            .watchdog
+            .as_ref()
+            .map(|watchdog| Order::new(watchdog, records.clone(), data.clone(), may_use_engine));
         let order = order.transpose()?;
         // Beside the look for what dead hosts left; it is there before anything is started.
         let first = order.as_ref().map(Order::start);
-        let turn = harvest::turn(&records).await;
-        let left = harvest::processes(&records, &data, None).await;
+        let cleared = async {
+            let turn = harvest::turn(&records).await;
+            (turn, harvest::processes(&records, &data, None).await)
+        };
+        let ((turn, left), engine) = futures_util::future::join(cleared, engine).await;
         let journal = Journal::begin(&records, &config.run).map_err(folder(records.clone()))?;
         drop(turn);
         let journal_path = journal.path().to_owned();
@@ -109,7 +135,7 @@ impl ControlPlane {
         os::allow_files();
         os::adopt_orphans();
         let (messages, inbox) = mpsc::unbounded_channel();
-        let engine = config.engine.clone().map(Engine::new);
+        let engine = engine.map(Engine::new);
         let context = Arc::new(Context {
             state: State::new(config.shared_folder.clone()),
             memory: PortMemory::open(state.join("ports.json")),

@@ -57,10 +57,13 @@ pub(crate) enum Entry {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// The file's name may not be on the disk yet.
+    unnamed: bool,
 }
 
 impl Journal {
-    /// Begins one in a folder.
+    /// Begins one in a folder. It is on the disk with the first thing that has to be: before that
+    /// there is nothing to be found by it.
     pub(crate) fn begin(folder: &Path, run: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = folder.join(format!("{run}.jsonl"));
@@ -68,22 +71,31 @@ impl Journal {
             .append(true)
             .create_new(true)
             .open(&path)?;
-        let mut journal = Self { path, file };
-        journal.durably(&[Entry::Host {
+        let mut journal = Self {
+            path,
+            file,
+            unnamed: true,
+        };
+        journal.add(&[Entry::Host {
             machine: os::machine().to_owned(),
             creator: Creator::myself().to_string(),
             run: run.to_owned(),
             mark: os::mark(),
         }])?;
-        // The file's name, too, has to survive.
-        File::open(folder)?.sync_all()?;
         Ok(journal)
     }
 
     /// Adds lines and waits until they are on the disk.
     pub(crate) fn durably(&mut self, entries: &[Entry]) -> io::Result<()> {
         self.add(entries)?;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        if self.unnamed {
+            // The file's name, too, has to survive.
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            File::open(folder)?.sync_all()?;
+            self.unnamed = false;
+        }
+        Ok(())
     }
 
     /// Adds lines: they survive us, if not the machine.

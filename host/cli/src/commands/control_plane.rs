@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use aspire_dcp::runtime::ContainerEngine;
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
 use aspire_dcp::server::{Api, Execution, ExecutionStatus, ListenConfig, Listening};
 use aspire_dcp::{Config, ControlPlane, Outcome, Stop, Watchdog, identity, server};
@@ -56,14 +57,7 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
     config.app_folder.clone_from(&host.here);
     config.shared_folder = files::shared_folder()?;
     config.watchdog = Some(Watchdog::this_program());
-    let engine = DockerEngine::connect(&EngineEnvironment::from_process()).await;
-    match engine {
-        Ok(engine) => config.engine = Some(Arc::new(engine)),
-        Err(error) => host
-            .ui
-            .note(format!("{error}; containers will fail to start")),
-    }
-    let plane = ControlPlane::start(config).await;
+    let plane = ControlPlane::start_with(config, engine(host)).await;
     let plane = plane.map_err(|error| Problem::environment(error.to_string()))?;
     let listening = match server::listen(plane.api(), listen).await {
         Ok(listening) => listening,
@@ -75,6 +69,17 @@ async fn serve(host: &Host, args: &ControlPlaneArgs) -> Result<Exit> {
     plane.api().warm_up();
     tell(host, &listening);
     until_end(&plane, args.monitor, signals).await
+}
+
+async fn engine(host: &Host) -> Option<Arc<dyn ContainerEngine>> {
+    match DockerEngine::connect(&EngineEnvironment::from_process()).await {
+        Ok(engine) => Some(Arc::new(engine)),
+        Err(error) => {
+            let text = format!("{error}; containers will fail to start");
+            host.ui.note(text);
+            None
+        }
+    }
 }
 
 fn tell(host: &Host, listening: &Listening) {
