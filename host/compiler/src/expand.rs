@@ -200,11 +200,7 @@ fn shape_of(
 }
 
 /// The app's explicit settings of a resource, one transaction each, since each has its own place.
-fn explicit(
-    context: &mut Context<'_>,
-    ready: &mut Ready<'_>,
-    shape: Shape,
-) -> Vec<Transaction> {
+fn explicit(context: &mut Context<'_>, ready: &mut Ready<'_>, shape: Shape) -> Vec<Transaction> {
     for key in &ready.keys {
         if !key.on.allows(shape) {
             let span = ready

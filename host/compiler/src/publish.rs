@@ -157,8 +157,7 @@ impl Lowering<'_> {
         }
         let bound = self.run_claims(&model, &narrow);
         if !bound.is_empty() {
-            let (merged, found) =
-                merge::apply(Arc::unwrap_or_clone(model), bound, &options.forced);
+            let (merged, found) = merge::apply(Arc::unwrap_or_clone(model), bound, &options.forced);
             self.diagnostics.extend(found);
             model = Arc::new(merged);
         }

@@ -152,7 +152,11 @@ struct Reads {
 
 impl Reads {
     fn record(&mut self, resource: &str, fact: &str) {
-        if self.facts.get(self.last).is_none_or(|(last, _)| last != resource) {
+        if self
+            .facts
+            .get(self.last)
+            .is_none_or(|(last, _)| last != resource)
+        {
             self.last = self.place(resource);
         }
         if let Some((_, facts)) = self.facts.get_mut(self.last)

@@ -228,7 +228,11 @@ fn settle(
     let owner = (!forced.is_empty())
         .then(|| forced.get(&(resource.name.to_string(), key.to_string())))
         .flatten()
-        .filter(|owner| proposals.iter().any(|one| ranks_first(one) && owns(one, owner)));
+        .filter(|owner| {
+            proposals
+                .iter()
+                .any(|one| ranks_first(one) && owns(one, owner))
+        });
     let wins = |proposal: &Proposal<'_>| {
         ranks_first(proposal) && owner.is_none_or(|owner| owns(proposal, owner))
     };

@@ -185,9 +185,7 @@ impl Expression {
     pub fn into_text(mut self) -> Result<String, Self> {
         match self.segments.as_mut_slice() {
             [] => Ok(String::new()),
-            [only] if only.op == "lit" && only.flags == 0 => {
-                Ok(std::mem::take(&mut only.subject))
-            }
+            [only] if only.op == "lit" && only.flags == 0 => Ok(std::mem::take(&mut only.subject)),
             _ => Err(self),
         }
     }

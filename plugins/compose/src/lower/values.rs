@@ -54,9 +54,8 @@ impl Lowerer<'_> {
         }
         self.tell_unpublished(resource, fact, &value);
         let resolved = self.model.resolve(resource, value);
-        let is_plain = |segment: &Segment| {
-            matches!(segment.op.as_str(), "lit" | "param") && !segment.is_uri()
-        };
+        let is_plain =
+            |segment: &Segment| matches!(segment.op.as_str(), "lit" | "param") && !segment.is_uri();
         if resolved.segments().iter().all(is_plain) {
             return resolved;
         }
