@@ -32,11 +32,6 @@ use crate::error::Exit;
 use crate::host::Host;
 use crate::project::Reported;
 
-/// A model is thousands of small texts that several threads make and drop: a sixth of the time of
-/// `publish` went into the C library's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Before anything else: all that it touches stays in its memory for the whole run.
     if let Some(code) = aspire_dcp::watchdog::dispatch(std::env::args_os().skip(1)) {

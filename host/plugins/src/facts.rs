@@ -256,6 +256,9 @@ fn unknown(text: &str) -> Mistake {
 
 #[cfg(test)]
 mod tests {
+    use aspire_model::fact::Fact;
+    use aspire_model::{Author, ResourceName, Shape};
+
     use super::*;
 
     #[test]
@@ -305,5 +308,50 @@ mod tests {
         assert_eq!(key("process:args"), "process:args");
         assert_eq!(key("container:image"), "image");
         assert_eq!(key("env"), "env");
+    }
+
+    #[test]
+    fn present_are_the_names_that_the_main_form_reads() {
+        let author = Author::Host {
+            pass: "test".into(),
+            cause: None,
+        };
+        let name = ResourceName::new("x").expect("a name");
+        let mut resource = Resource::new(name, "x", Shape::Container, author.clone());
+        let text = || FactValue::Text("t".into());
+        let facts = [
+            (FactKey::single(Field::Image), text()),
+            (FactKey::entry(Field::Env, "A"), text()),
+            (FactKey::entry(Field::Env, "B"), text()),
+            (
+                FactKey::single(Field::Limits),
+                FactValue::Limits(Limits::default()),
+            ),
+            (FactKey::single(Field::User).in_form(Form::Process), text()),
+            (
+                FactKey::single(Field::Args).in_form(Form::Container),
+                text(),
+            ),
+            (FactKey::single(Field::Command), text()),
+        ];
+        for (key, value) in facts {
+            let fact = Fact {
+                value,
+                authors: vec![author.clone()],
+                overruled: Vec::new(),
+            };
+            resource.facts.insert(key, fact);
+        }
+        let names: Vec<&str> = present(&resource).collect();
+        // Not `user`, which only the process form has.
+        let expected = [
+            "image",
+            "command",
+            "args",
+            "env",
+            "limit-cpu-millis",
+            "limit-memory",
+        ];
+        assert_eq!(names, expected);
     }
 }
