@@ -26,6 +26,7 @@ const UMASK: i64 = 0o022;
 pub(super) async fn build(
     scope: &Scope<'_>,
     trees: &[CreateFileSystem],
+    log: impl Fn(&str),
 ) -> Result<Vec<FileRequest>, String> {
     let mut made = Vec::new();
     let mut links: BTreeMap<String, Links> = BTreeMap::new();
@@ -50,7 +51,9 @@ pub(super) async fn build(
                         made.push(request(tree, &path, entry, link));
                     }
                 }
-                Err(_) if entry.continue_on_error => {}
+                Err(problem) if entry.continue_on_error => {
+                    log(&format!("left out: {path}: {problem}"));
+                }
                 Err(problem) => return Err(format!("{path}: {problem}")),
             }
             let inside = entry.entries.iter().rev();

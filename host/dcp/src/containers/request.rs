@@ -124,10 +124,11 @@ pub(super) async fn build(
     for variable in &spec.env {
         env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
-    let mut files = files::build(scope, &spec.create_files).await?;
+    let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
+    let log = context.log(&key);
+    let left_out = |line: &str| log.system(&context.redactor.text(line));
+    let mut files = files::build(scope, &spec.create_files, left_out).await?;
     if let Some(wanted) = &spec.pem_certificates {
-        let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
-        let log = context.log(&key);
         files.extend(files::certificates(wanted, |line| log.system(line))?);
     }
     let mut mounts = Vec::new();
