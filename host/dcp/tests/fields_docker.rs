@@ -21,13 +21,14 @@ use aspire_api::network::ContainerNetwork;
 use aspire_api::{Kind, Object, ObjectKey, ObjectMeta};
 use aspire_dcp::runtime::ContainerEngine;
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
-use aspire_dcp::{ControlPlane, Stop};
+use aspire_dcp::watchdog::{self, WORD, Watchdog};
+use aspire_dcp::{Config, ControlPlane, Stop};
 use support::*;
 
 const IMAGE: &str = "standin.local/busybox:1";
 
-/// A run on the real engine; none: there is no engine.
-async fn plane(folders: &Folders, instance: &str) -> Option<ControlPlane> {
+/// For a run on the real engine; none: there is no engine.
+async fn config(folders: &Folders, instance: &str) -> Option<Config> {
     let engine = match DockerEngine::connect(&EngineEnvironment::from_process()).await {
         Ok(engine) if engine.has_image(IMAGE).await.unwrap() => engine,
         other => {
@@ -40,7 +41,13 @@ async fn plane(folders: &Folders, instance: &str) -> Option<ControlPlane> {
     config.instance = format!("fields-{instance}-{}", std::process::id());
     config.engine = Some(Arc::new(engine));
     config.stop_grace = Duration::from_secs(1);
-    let plane = ControlPlane::start(config).await.unwrap();
+    Some(config)
+}
+
+async fn plane(folders: &Folders, instance: &str) -> Option<ControlPlane> {
+    let plane = ControlPlane::start(config(folders, instance).await?)
+        .await
+        .unwrap();
     let network = ContainerNetwork {
         metadata: ObjectMeta::of("app", "app"),
         ..ContainerNetwork::default()
@@ -243,17 +250,30 @@ async fn a_container_finds_the_certificates_that_it_trusts() {
     });
     object.spec.create_files = vec![CreateFileSystem {
         destination: "/own".into(),
-        entries: vec![FileSystemEntry {
-            name: "a.pem".into(),
-            kind: Some(FileSystemEntryKind::Openssl),
-            contents: Some(expected.clone()),
-            ..FileSystemEntry::default()
-        }],
+        entries: vec![
+            FileSystemEntry {
+                name: "a.pem".into(),
+                kind: Some(FileSystemEntryKind::Openssl),
+                contents: Some(expected.clone()),
+                ..FileSystemEntry::default()
+            },
+            FileSystemEntry {
+                name: "bad.pem".into(),
+                kind: Some(FileSystemEntryKind::Openssl),
+                contents: Some("rubbish".into()),
+                continue_on_error: true,
+                ..FileSystemEntry::default()
+            },
+        ],
         ..CreateFileSystem::default()
     }];
     let found = said(&plane, object).await;
-    assert_eq!(found[..3], ["00AB.pem", "a.pem", "2"]);
-    assert_eq!(found[3..].join("\n"), expected.trim_end());
+    assert_eq!(
+        found[0],
+        "left out: /own/bad.pem: it has no PEM certificate"
+    );
+    assert_eq!(found[1..4], ["00AB.pem", "a.pem", "2"]);
+    assert_eq!(found[4..].join("\n"), expected.trim_end());
     plane.stop(Stop::Graceful).await;
 }
 
@@ -350,4 +370,51 @@ async fn a_container_ends_with_the_process_that_it_names() {
     let expected = format!("stopped because process {} has ended", other.id());
     assert_eq!(ended.status.message, expected);
     plane.stop(Stop::Graceful).await;
+}
+
+/// A minder: this test, started again with its word.
+#[test]
+fn dog() {
+    let _ = watchdog::dispatch(std::env::args_os().skip_while(|word| word != WORD));
+}
+
+#[tokio::test]
+async fn one_that_was_left_running_ends_with_the_process_that_it_names() {
+    let folders = Folders::new();
+    let Some(mut config) = config(&folders, "minded").await else {
+        return;
+    };
+    config.watchdog = Some(Watchdog {
+        args: ["--exact", "dog", "--nocapture"].map(Into::into).into(),
+        ..Watchdog::this_program()
+    });
+    let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+    let name = format!("{}-db", config.instance);
+    let mut object = busybox("db", "exec sleep 1000");
+    object.spec.networks = None;
+    object.spec.container_name = Some(name.clone());
+    object.spec.persistent = true;
+    object.spec.monitor_pid = Some(i64::from(other.id()));
+    object.spec.monitor_timestamp = Some(since_boot(other.id()));
+    let plane = ControlPlane::start(config).await.unwrap();
+    plane.client().create(object).await.unwrap();
+    reaches(&plane, "db", State::Running).await;
+    plane.stop(Stop::Graceful).await;
+    let is_running = || docker(&["inspect", "--format", "{{.State.Running}}", &name]) == "true";
+    assert!(is_running(), "it went with the run");
+    // As if its host had ended, too: this process lives on.
+    let shared = aspire_dcp::state::State::new(folders.path().join("data/shared"));
+    let mut record = shared.records().unwrap().remove(0);
+    record.owner = "1:0:x".into();
+    shared.put(&record).unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let stops = async {
+        while is_running() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let stopped = tokio::time::timeout(Duration::from_secs(40), stops).await;
+    docker(&["rm", "-fv", &name]);
+    assert!(stopped.is_ok(), "it runs on");
 }

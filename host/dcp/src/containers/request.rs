@@ -125,7 +125,8 @@ pub(super) async fn build(
         env.insert(variable.name.clone(), scope.resolve(&variable.value).await?);
     }
     let key = ObjectKey::new(Kind::Container, container.metadata.name.clone());
-    let tell = |text: &str| context.log(&key).system(text);
+    let log = context.log(&key);
+    let tell = |text: &str| log.system(&context.redactor.text(text));
     let mut files = files::build(scope, &spec.create_files, &tell).await?;
     if let Some(wanted) = &spec.pem_certificates {
         files.extend(files::certificates(wanted, tell)?);
