@@ -53,7 +53,7 @@ pub(super) async fn build(
                     }
                 }
                 Err(problem) if entry.continue_on_error => {
-                    tell(&format!("{path} is left out: {problem}"));
+                    tell(&format!("left out: {path}: {problem}"));
                 }
                 Err(problem) => return Err(format!("{path}: {problem}")),
             }

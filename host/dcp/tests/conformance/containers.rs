@@ -366,7 +366,7 @@ async fn files_with_owners_modes_and_what_may_be_missing() {
         ]
     );
     let told = lab.log(C, "?source=system").await;
-    assert!(told.starts_with("/srv/lost is left out: "), "{told}");
+    assert!(told.starts_with("left out: /srv/lost: "), "{told}");
     // What may not be missing fails the start.
     let files = json!([{"destination": "/srv", "entries": [
         {"name": "lost", "source": "/no/such/file"},
