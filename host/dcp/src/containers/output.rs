@@ -4,12 +4,10 @@
 //! Engines tell it from the beginning whenever they are asked, so what was taken already is counted
 //! and left out. Doesn't know states.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aspire_api::ObjectKey;
-use bytes::Bytes;
 use futures_util::StreamExt;
 
 use crate::context::Context;
@@ -20,17 +18,28 @@ use crate::runtime::{EngineError, OutputStream};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Bytes of a container that were taken, by stream.
+/// Bytes of a container that were taken, by stream. Several may read at once: one that waits for
+/// an engine to come back, and one of the next life.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said(Arc<[AtomicU64; 2]>);
+pub(super) struct Said(Arc<Mutex<[u64; 2]>>);
 
 impl Said {
-    fn of(&self, stream: OutputStream) -> &AtomicU64 {
-        &self.0[usize::from(stream == OutputStream::Stderr)]
+    fn taken(&self) -> MutexGuard<'_, [u64; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn counts(&self) -> [u64; 2] {
-        [0, 1].map(|place: usize| self.0[place].load(Ordering::Relaxed))
+    /// Takes a piece that begins after so many bytes, if nobody has yet.
+    fn take(&self, log: &Log, stream: OutputStream, bytes: &[u8], place: &mut [u64; 2]) {
+        let lane = usize::from(stream == OutputStream::Stderr);
+        let mut taken = self.taken();
+        let known = usize::try_from(taken[lane].saturating_sub(place[lane]));
+        place[lane] += bytes.len() as u64;
+        taken[lane] = taken[lane].max(place[lane]);
+        // Written before somebody else may take what comes next.
+        match bytes.get(known.unwrap_or(usize::MAX)..) {
+            Some(new) if !new.is_empty() => log.write(stream, new),
+            _ => {}
+        }
     }
 }
 
@@ -44,7 +53,7 @@ pub(super) fn follow(context: &Arc<Context>, key: &ObjectKey, id: &str, said: &S
         let mut pause = FIRST_PAUSE;
         let mut told = false;
         loop {
-            let before = said.counts();
+            let before = *said.taken();
             let Err(error) = read(engine, &log, &id, &said).await else {
                 break;
             };
@@ -52,7 +61,7 @@ pub(super) fn follow(context: &Arc<Context>, key: &ObjectKey, id: &str, said: &S
                 log.system(&format!("output is lost from here on: {error}"));
                 break;
             }
-            if said.counts() != before {
+            if *said.taken() != before {
                 (pause, told) = (FIRST_PAUSE, false);
             }
             if !std::mem::replace(&mut told, true) {
@@ -69,26 +78,41 @@ pub(super) fn follow(context: &Arc<Context>, key: &ObjectKey, id: &str, said: &S
 
 /// Takes what was not taken yet, until the engine says that it is all.
 async fn read(engine: &Engine, log: &Log, id: &str, said: &Said) -> Result<(), EngineError> {
-    let mut known = said.counts();
+    let mut place = [0, 0];
     let mut output = engine.raw().logs(id);
     while let Some(piece) = output.next().await {
         let (stream, bytes) = piece?;
-        let known = &mut known[usize::from(stream == OutputStream::Stderr)];
-        let new = unknown(&bytes, known);
-        if !new.is_empty() {
-            said.of(stream)
-                .fetch_add(new.len() as u64, Ordering::Relaxed);
-            log.write(stream, new);
-        }
+        said.take(log, stream, &bytes, &mut place);
     }
     Ok(())
 }
 
-/// The part of a piece that comes after so many bytes.
-fn unknown<'a>(bytes: &'a Bytes, known: &mut u64) -> &'a [u8] {
-    let skip = usize::try_from(*known)
-        .unwrap_or(usize::MAX)
-        .min(bytes.len());
-    *known -= skip as u64;
-    &bytes[skip..]
+#[cfg(test)]
+mod tests {
+    use aspire_api::Kind;
+
+    use super::*;
+    use crate::logs::{LogLimits, Logs, Redactor};
+
+    #[tokio::test]
+    async fn several_readers_tell_everything_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let redactor = Arc::new(Redactor::new(std::iter::empty()));
+        let logs = Logs::new(folder.path().join("l"), LogLimits::default(), redactor).unwrap();
+        let key = ObjectKey::new(Kind::Container, "c");
+        let log = logs.of(&key);
+        let said = Said::default();
+        let out = OutputStream::Stdout;
+        let (mut first, mut second) = ([0, 0], [0, 0]);
+        said.take(&log, out, b"one\ntw", &mut first);
+        // It begins at the beginning, in pieces of its own.
+        said.take(&log, out, b"on", &mut second);
+        said.take(&log, out, b"e\ntwo\nth", &mut second);
+        said.take(&log, OutputStream::Stderr, b"err\n", &mut second);
+        said.take(&log, out, b"o\nthree\n", &mut first);
+        said.take(&log, out, b"ree\nfour\n", &mut second);
+        said.take(&log, OutputStream::Stderr, b"err\n", &mut first);
+        let lines: Vec<_> = logs.tail(&key, 10).into_iter().map(|it| it.text).collect();
+        assert_eq!(lines, ["one", "two", "err", "three", "four"]);
+    }
 }
