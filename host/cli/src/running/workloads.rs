@@ -432,6 +432,7 @@ pub(crate) mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aspire_api::meta::CHILDREN_ANNOTATION;
 
     #[test]
     fn names_mean_resources_replicas_and_children() {
@@ -445,6 +446,8 @@ mod tests {
             let aspire = e.spec.aspire.as_mut().unwrap();
             aspire.probes.insert("ready".into(), samples::probe());
             aspire.probes.insert("orders".into(), samples::probe());
+            let annotations = &mut e.metadata.annotations;
+            annotations.insert(CHILDREN_ANNOTATION.into(), "orders,plain".into());
         });
         let all = samples::of(vec![db, replica("web-2"), replica("web-1")]);
         let named = |name: &str| {
@@ -454,6 +457,10 @@ mod tests {
         assert_eq!(named("web"), ["web-1", "web-2"]);
         assert_eq!(named("web-2"), ["web-2"]);
         assert_eq!(named("orders"), ["db"]);
+        assert_eq!(named("plain"), ["db"]);
+        let db = all.one("db").unwrap();
+        assert_eq!(db.children(), [("orders", None), ("plain", None)]);
+        assert!(db.probes("orders") && !db.probes("plain"));
         let error = all.select(&["wbe".to_owned()]).unwrap_err();
         assert!(crate::error::describe(&error).contains("did you mean `web`?"));
     }

@@ -201,9 +201,7 @@ mod tests {
             target: String::new(),
         };
         let mut folders = Paths::new();
-        let files = Files::begin(&watched, &mut |path| {
-            folders.insert(path.to_owned());
-        });
+        let files = Files::begin(&watched, &mut |path| folders.extend([path.to_owned()]));
         (files, folders)
     }
 
@@ -211,7 +209,7 @@ mod tests {
         let mut folders = Paths::new();
         let touched = touched.iter().cloned().collect();
         let changed = files.look(&touched, false, &mut |path| {
-            folders.insert(path.to_owned());
+            folders.extend([path.to_owned()]);
         });
         (changed.into_iter().collect(), folders)
     }
@@ -260,6 +258,9 @@ mod tests {
         assert_eq!(folders, Paths::from([folder.join("web")]));
         let conf = folder.join("web/conf.ini");
         fs::write(&conf, "1").unwrap();
-        assert_eq!(look(&mut files, &[conf.clone()]).0, [conf]);
+        assert_eq!(
+            look(&mut files, std::slice::from_ref(&conf)).0,
+            std::slice::from_ref(&conf)
+        );
     }
 }
