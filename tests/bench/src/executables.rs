@@ -137,6 +137,12 @@ fn tell(bench: &mut Bench, tools: &[Tool], count: usize, rounds: &[Vec<(Tool, St
     );
 }
 
+/// From the launch of the bare loop to the last of so many children.
+pub(crate) fn floor(places: &Places, count: usize) -> Result<Ms> {
+    let start = once(places, Tool::Floor, count)?;
+    Ok(start.to_first + start.first_to_last)
+}
+
 /// One start of a tool, looked at and stopped.
 fn once(places: &Places, tool: Tool, count: usize) -> Result<Start> {
     let folder = places

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::clock::{Ms, median, now};
 use crate::places::Places;
 use crate::plane::{BASE, Client, Lines, Plane, executable, runtime};
-use crate::report::Target;
-use crate::{Bench, Result};
+use crate::report::{Target, figure};
+use crate::{Bench, Result, executables};
 
 const COUNT: usize = 100;
 
@@ -22,7 +22,16 @@ struct Round {
 /// Measures and tells.
 pub(crate) fn measure(bench: &mut Bench) -> Result<()> {
     let runtime = runtime()?;
-    let rounds = bench.repeat(|| runtime.block_on(once(&bench.places)))?;
+    let rounds = bench.repeat(|| {
+        let floor = executables::floor(&bench.places, COUNT)?;
+        Ok((runtime.block_on(once(&bench.places))?, floor))
+    })?;
+    let floor = median(rounds.iter().map(|round| round.1));
+    let rounds: Vec<Round> = rounds.into_iter().map(|round| round.0).collect();
+    bench.report.columns(&["launch to last"]);
+    bench
+        .report
+        .row("100 by a bare loop (floor)", &[figure(floor)]);
     let mut tell = |name: &str, of: fn(&Round) -> f64, limit: f64, unit: &'static str| {
         let value = median(rounds.iter().map(of));
         bench.report.target(name, value, Target { limit, unit });

@@ -9,7 +9,7 @@ mod users;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -160,7 +160,28 @@ pub(crate) fn myself() -> Identity {
 
 /// One line of the table.
 pub(crate) fn entry(pid: u32) -> Option<Entry> {
-    parse_stat(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(pid, &read_at_once(&format!("/proc/{pid}/stat"), 1 << 10)?)
+}
+
+/// A file of the kernel's, whose size nobody knows before; most aren't longer than expected. Read
+/// in one go: many small pieces are most of the cost of looking at all processes.
+fn read_at_once(path: &str, expected: usize) -> Option<Vec<u8>> {
+    let mut file = fs::File::open(path).ok()?;
+    let mut text = vec![0; expected];
+    let mut length = 0;
+    loop {
+        match file.read(&mut text[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+        if length == text.len() {
+            text.resize(2 * length, 0);
+        }
+    }
+    text.truncate(length);
+    Some(text)
 }
 
 fn parse_stat(pid: u32, text: &[u8]) -> Option<Entry> {
@@ -194,7 +215,7 @@ pub(crate) fn table() -> Vec<Entry> {
 
 /// A process's environment, as far as we may see it: `NAME=VALUE`, each ended by a zero byte.
 pub(crate) fn environment_of(pid: u32) -> Option<Vec<u8>> {
-    fs::read(format!("/proc/{pid}/environ")).ok()
+    read_at_once(&format!("/proc/{pid}/environ"), 8 << 10)
 }
 
 /// Which pipes are a process's standard output and standard error.

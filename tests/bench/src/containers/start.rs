@@ -197,7 +197,10 @@ impl Start<'_> {
             .call("GET", "/networks", None)
             .unwrap_or_default();
         for id in self.carrying(&networks) {
-            let _ = self.engine.call("DELETE", &format!("/networks/{id}"), None);
+            let path = format!("/networks/{id}");
+            // A busy engine takes a moment to notice that nobody is on it any more.
+            let gone = || self.engine.call("DELETE", &path, None).ok();
+            let _ = until(Duration::from_secs(5), "the end of a network", gone);
         }
     }
 
