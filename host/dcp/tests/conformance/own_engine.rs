@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aspire_dcp::runtime::docker::{DockerEngine, EngineEnvironment};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::lab::{IMAGE, Lab, docker_engine, shell, skipped, state};
@@ -147,8 +148,14 @@ fn end(daemon: &mut Child, kill: bool) {
     if kill {
         daemon.kill().unwrap();
     } else {
-        let _ = Command::new("kill").arg(daemon.id().to_string()).status();
+        signal(&daemon.id().to_string(), Signal::TERM);
     }
+}
+
+fn signal(pid: &str, signal: Signal) {
+    let pid = pid.parse().ok().and_then(Pid::from_raw);
+    // One that has ended meanwhile needs none.
+    let _ = kill_process(pid.expect("a process id"), signal);
 }
 
 impl Drop for OwnEngine {
@@ -161,7 +168,7 @@ impl Drop for OwnEngine {
         if let Ok(pid) = std::fs::read_to_string(self.path("exec/containerd/containerd.pid")) {
             let line = std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim()));
             if line.is_ok_and(|line| line.contains(&*self.folder.path().to_string_lossy())) {
-                let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+                signal(pid.trim(), Signal::KILL);
             }
         }
         let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
