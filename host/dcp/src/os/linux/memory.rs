@@ -1,4 +1,4 @@
-//! Giving back memory that was only read, or is free.
+//! Giving back memory that is free, or was only read.
 
 use std::ffi::{CStr, c_int, c_void};
 
@@ -8,22 +8,17 @@ use rustix::param::page_size;
 /// `PF_W`.
 const WRITABLE: u32 = 2;
 
-/// Gives back what was needed for a moment: free memory of the heap, and code that only ran once.
-/// What is needed again of that is mapped again, mostly without reading the file.
-pub(crate) fn give_back() {
-    trim();
-    forget_code();
-}
-
+/// Gives back memory of the heap that is free.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the heap is the C library's")]
-fn trim() {
+pub(crate) fn give_back() {
     // SAFETY: may be called by any thread at any time; touches only what is free.
     unsafe { libc::malloc_trim(0) };
 }
 
+/// Gives back memory of the heap that is free: not done with this C library.
 #[cfg(not(target_env = "gnu"))]
-fn trim() {}
+pub(crate) fn give_back() {}
 
 /// Unmaps the pages of this program and its libraries that nobody can have changed. They are read
 /// again from the file when they are needed: for who will sleep for long, and may never wake.
@@ -87,6 +82,7 @@ mod tests {
     fn everything_goes_on() {
         let constant = "a constant in the file".to_owned();
         super::give_back();
+        super::forget_code();
         assert_eq!(constant, ["a constant", " in the file"].concat());
     }
 }
