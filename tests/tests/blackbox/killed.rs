@@ -126,9 +126,10 @@ fn the_terminal() {
         let project = Project::new("killed-terminal").app(&app("killed"));
         let host = project.command(&[]);
         let line = format!("'{}' run --runtime native", host.get_program().display());
-        let mut terminal = Command::new("script");
+        // A hangup reaches the shell in the terminal even where whoever runs the tests ignores it.
+        let mut terminal = Command::new("env");
         terminal
-            .args(["-qec", &line, "/dev/null"])
+            .args(["--default-signal=HUP", "script", "-qec", &line, "/dev/null"])
             .env_clear()
             .env("TERM", "xterm")
             .env("SHELL", "/bin/sh");

@@ -70,6 +70,36 @@ fn every_way_to_stop() {
     }
 }
 
+/// A shell ignores Ctrl-C for what it runs in the background, and that is inherited.
+#[test]
+fn signals_that_were_ignored_reach_workloads() {
+    let project = Project::new("processes-ignored").app(
+        "name = 'ignored'\n[resources.one]\nkind = 'executable'\ncommand = 'sh'\n\
+         args = ['-c', 'while read -r line; do echo \"$line\"; done </proc/self/status']\n",
+    );
+    let host = project.command(&["run", "--runtime", "native"]);
+    let mut command = std::process::Command::new("env");
+    command
+        .args(["--ignore-signal=HUP,INT,QUIT"])
+        .arg(host.get_program())
+        .args(host.get_args())
+        .current_dir(project.folder())
+        .env_clear();
+    for (name, value) in host.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let outcome = Session::start(command).finish();
+    let text = outcome.text();
+    let ignored = text
+        .lines()
+        .find_map(|line| line.split_once("SigIgn:")?.1.split_whitespace().next())
+        .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .unwrap_or_else(|| panic!("no mask: {outcome}"));
+    // Beyond 31 are those of the C library.
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
+    project.assert_nothing_left();
+}
+
 #[test]
 fn a_hidden_grandchild_is_found() {
     let project = Project::new("processes-fork").app(&app("fork", "'fork', 'pids'", ""));

@@ -570,33 +570,6 @@ impl ContainerEngine for FakeEngine {
         &'a self,
         label: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Leftover>, EngineError>> {
-        self.call("leftovers", label, move |state| {
-            let (key, value) = label
-                .split_once('=')
-                .map_or((label, None), |(k, v)| (k, Some(v)));
-            let fits = |labels: &BTreeMap<String, String>| match value {
-                None => labels.contains_key(key),
-                Some(value) => labels.get(key).is_some_and(|found| found == value),
-            };
-            let leftover = |what, id: &String, name: &String, labels: &BTreeMap<_, _>| Leftover {
-                what,
-                id: id.clone(),
-                name: name.clone(),
-                labels: labels.clone(),
-            };
-            let containers = state.containers.iter().map(|(id, found)| {
-                leftover("container", id, &found.request.name, &found.request.labels)
-            });
-            let networks = state
-                .networks
-                .iter()
-                .map(|(name, found)| leftover("network", name, name, &found.labels));
-            let volumes = state
-                .volumes
-                .iter()
-                .map(|(name, labels)| leftover("volume", name, name, labels));
-            let all = containers.chain(networks).chain(volumes);
-            Ok(all.filter(|leftover| fits(&leftover.labels)).collect())
-        })
+        self.call("leftovers", label, move |state| Ok(state.leftovers(label)))
     }
 }

@@ -86,6 +86,16 @@ pub(crate) fn spawn(request: &Spawn, prepared: Prepared) -> io::Result<Spawned> 
     })
 }
 
+/// What does to a child what it does by default, whatever it does to us: Rust ignores SIGPIPE, a shell
+/// ignores SIGINT and SIGQUIT for what it runs in the background, `nohup` ignores SIGHUP.
+const DEFAULT: [libc::c_int; 5] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGPIPE,
+];
+
 /// Starts a process with the same output for both streams and some signals blocked.
 pub(super) fn spawn_plain(
     request: &Spawn,
@@ -231,8 +241,7 @@ fn plain(
     let mut number: libc::pid_t = 0;
     // SAFETY: every pointer is to something initialised that lives until the end of this
     // function: the two structures above, the C strings, the null-terminated vectors of pointers
-    // to them. `posix_spawn` copies what it needs before it returns. Rust ignores SIGPIPE in this
-    // process; a child gets the default back, as with `std::process::Command`.
+    // to them. `posix_spawn` copies what it needs before it returns.
     unsafe {
         let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(signals.as_mut_ptr());
@@ -244,7 +253,9 @@ fn plain(
             signals.as_ptr(),
         ))?;
         libc::sigemptyset(signals.as_mut_ptr());
-        libc::sigaddset(signals.as_mut_ptr(), libc::SIGPIPE);
+        for signal in DEFAULT {
+            libc::sigaddset(signals.as_mut_ptr(), signal);
+        }
         check(libc::posix_spawnattr_setsigdefault(
             &raw mut attributes.0,
             signals.as_ptr(),

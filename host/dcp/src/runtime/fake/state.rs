@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::runtime::{
-    BuildRequest, ContainerRequest, EngineError, EngineEvent, NetworkInfo, OutputStream, RunRequest,
+    BuildRequest, ContainerRequest, EngineError, EngineEvent, Leftover, NetworkInfo, OutputStream,
+    RunRequest,
 };
 
 /// A container of the fake.
@@ -69,6 +70,36 @@ impl FakeNetwork {
 }
 
 impl State {
+    /// What has a label, `KEY` or `KEY=VALUE`.
+    pub(super) fn leftovers(&self, label: &str) -> Vec<Leftover> {
+        let (key, value) = label
+            .split_once('=')
+            .map_or((label, None), |(k, v)| (k, Some(v)));
+        let fits = |labels: &BTreeMap<String, String>| match value {
+            None => labels.contains_key(key),
+            Some(value) => labels.get(key).is_some_and(|found| found == value),
+        };
+        let leftover = |what, id: &String, name: &String, labels: &BTreeMap<_, _>| Leftover {
+            what,
+            id: id.clone(),
+            name: name.clone(),
+            labels: labels.clone(),
+        };
+        let containers = self.containers.iter().map(|(id, found)| {
+            leftover("container", id, &found.request.name, &found.request.labels)
+        });
+        let networks = self
+            .networks
+            .iter()
+            .map(|(name, found)| leftover("network", name, name, &found.labels));
+        let volumes = self
+            .volumes
+            .iter()
+            .map(|(name, labels)| leftover("volume", name, name, labels));
+        let all = containers.chain(networks).chain(volumes);
+        all.filter(|leftover| fits(&leftover.labels)).collect()
+    }
+
     pub(super) fn network(&mut self, name: &str) -> Result<&mut FakeNetwork, EngineError> {
         self.networks
             .get_mut(name)
