@@ -346,7 +346,7 @@ fn the_fake_model_reads_like_the_hosts() {
     assert!(model.is_secret(&connection("db")));
     assert!(!model.is_secret(&host("db", "tcp").then("x")));
     assert_eq!(
-        model.resolve("api", &connection("db").uri()).to_string(),
+        model.resolve("api", connection("db").uri()).to_string(),
         "{\"localhost \":uri}{pw:uri}"
     );
     assert_eq!(
