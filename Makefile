@@ -45,7 +45,7 @@ demo: build
 
 test: build
 	@tests/machine engine redis postgres python compose images clients
-	$(CARGO) test -j$(JOBS) --locked --workspace
+	$(CARGO) test -j$(JOBS) --locked --workspace $(TESTFLAGS)
 
 lint:
 	@tests/machine compiler deny

@@ -147,6 +147,16 @@ fn dogs(of: &str) -> Vec<Pid> {
         .collect()
 }
 
+/// Whether all threads of a process are stopped.
+fn stands_still(pid: Pid) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_pid())).unwrap();
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
+        state.is_some_and(|rest| rest.starts_with('T'))
+    })
+}
+
 async fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
@@ -201,8 +211,12 @@ async fn the_watchdog_is_killed_first() {
 async fn both_are_killed_at_once() {
     let mut host = Host::start().await;
     let dog = host.dog().await;
-    // So that it can't replace it.
+    // So that it can't replace it: not before the last of its threads has stopped.
     kill_process(host.pid(), Signal::STOP).unwrap();
+    soon("the host stands still", || {
+        stands_still(host.pid()).then_some(())
+    })
+    .await;
     kill_process(dog, Signal::KILL).unwrap();
     host.child.kill().unwrap();
     host.child.wait().unwrap();
