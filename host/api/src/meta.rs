@@ -22,6 +22,9 @@ pub const CHILDREN_ANNOTATION: &str = "aspire-host.dev/children";
 pub const BUILT_ANNOTATION: &str = "aspire-host.dev/built";
 /// Value of [`BUILT_ANNOTATION`]: built since the last start.
 pub const BUILT_ANEW: &str = "anew";
+/// Annotation: the app says that a workload is started by hand; its `start` says whether somebody
+/// has done so.
+pub const MANUAL_ANNOTATION: &str = "aspire-host.dev/manual";
 /// Annotation: the services that a workload serves, as DCP has it: a JSON list of `{serviceName,
 /// address, port}`.
 pub const SERVICE_PRODUCER_ANNOTATION: &str = "service-producer";

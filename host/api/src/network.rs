@@ -7,6 +7,9 @@ use crate::conditions::Common;
 use crate::container::Mode;
 use crate::meta::ObjectMeta;
 
+/// Name of the one network object that an app is lowered to.
+pub const NETWORK: &str = "network";
+
 /// A network of an engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -4,9 +4,7 @@
 //! kubeconfig says where it listens. Everything that is then decided about its objects is pure:
 //! [`workloads`], [`why`], [`judge`], [`diff`], [`shown`]. Doesn't know how anything is started.
 
-pub(crate) mod again;
 mod beginning;
-pub(crate) mod diff;
 pub(crate) mod environment;
 pub(crate) mod judge;
 pub(crate) mod merge;

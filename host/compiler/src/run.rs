@@ -23,10 +23,8 @@ use aspire_model::{AppModel, Field, Form, Resource, ResourceName};
 
 use crate::forms::Forms;
 
+pub use aspire_api::network::NETWORK;
 pub use image::map_image;
-
-/// Name of the one network object of a run.
-pub const NETWORK: &str = "network";
 
 /// What lowering depends on beside the model.
 pub struct RunInput<'a> {

@@ -41,6 +41,7 @@
 //! behind.
 
 mod ahead;
+pub mod answers;
 mod certificates;
 mod client;
 mod clock;

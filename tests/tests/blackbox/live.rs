@@ -208,34 +208,53 @@ fn what_was_started_again_is_no_difference_and_is_replaced_as_one() {
              args = ['-c', 'echo {word} $$; read line < again; exit 1']\nrestart = 'always'\n"
         )
     };
-    let project = Project::new("live-again").app(&app(&[life("life")]));
+    let hand = serving("hand", "slow") + "start = 'manual'\n";
+    let write = |project: &Project, resources: &[&str]| {
+        let mut all: Vec<String> = resources.iter().map(|text| (*text).to_owned()).collect();
+        all.push(hand.clone());
+        project.write("aspire.toml", &app(&all));
+    };
+    let nothing_to_do = |project: &Project| {
+        project
+            .host(&["plan", "--runtime", "native"])
+            .expect(0)
+            .says(&["nothing to do"]);
+    };
+    let project = Project::new("live-again");
+    write(&project, &[&life("life")]);
     let made = std::process::Command::new("mkfifo")
         .arg(project.path("again"))
         .status();
     assert!(made.is_ok_and(|status| status.success()), "mkfifo");
     let session = project.run(&["--watch", "--runtime", "native"]);
     session.says("[life] life");
+    nothing_to_do(&project);
+    project.host(&["start", "hand", "--wait"]).expect(0);
     fs::write(project.path("again"), "now\n").expect("it reads");
     session.says_again(2, "[life] life");
+    nothing_to_do(&project);
+    let hands = pid(&session.url("hand"));
     let ready = session.count("ready in ");
     // Something else changes: it goes on as it is.
-    project.write("aspire.toml", &app(&[life("life"), serving("one", "slow")]));
+    let one = serving("one", "slow");
+    write(&project, &[&life("life"), &one]);
     session.says_again(ready + 1, "ready in ");
-    assert_eq!(names(&project), ["life", "one"]);
+    nothing_to_do(&project);
+    assert_eq!(names(&project), ["hand", "life", "one"]);
     assert_eq!(session.count("[life] life"), 2, "{}", session.text());
     // It changes itself.
-    project.write(
-        "aspire.toml",
-        &app(&[life("other"), serving("one", "slow")]),
-    );
+    write(&project, &[&life("other"), &one]);
     session.says("replace process life");
     session.says("[life] other");
     session.says_again(ready + 2, "ready in ");
-    assert_eq!(names(&project), ["life", "one"]);
+    nothing_to_do(&project);
+    assert_eq!(names(&project), ["hand", "life", "one"]);
     // It goes away, with all that was kept of it.
-    project.write("aspire.toml", &app(&[serving("one", "slow")]));
+    write(&project, &[&one]);
     session.says_again(ready + 3, "ready in ");
-    assert_eq!(names(&project), ["one"]);
+    nothing_to_do(&project);
+    assert_eq!(names(&project), ["hand", "one"]);
+    assert_eq!(pid(&session.url("hand")), hands, "nobody touched it");
     end(&project, session);
 }
 

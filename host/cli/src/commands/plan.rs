@@ -12,8 +12,8 @@ use crate::instance::Instance;
 use crate::project;
 use crate::run::inputs::{self, Inputs};
 use crate::running;
-use crate::running::diff::{LOWERED, Step, diff};
 use crate::running::shown;
+use aspire_dcp::answers::{LOWERED, Step, diff, wishes};
 
 /// Shows it. Nothing is started or changed.
 pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
@@ -47,7 +47,7 @@ pub(super) fn run(host: &Host, args: &RunArgs) -> Result<Exit> {
             None => Vec::new(),
         };
         let runs = instance.owner().is_some();
-        show(host, &diff(&present, &choice.plan.objects), runs);
+        show(host, &diff(&wishes(&present), &choice.plan.objects), runs);
         Ok(Exit::Fine)
     })
 }

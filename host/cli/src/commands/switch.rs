@@ -15,10 +15,10 @@ use crate::error::{Exit, Problem};
 use crate::host::Host;
 use crate::instance::Owner;
 use crate::run::view::{Phase, row_key};
-use crate::running::again::fresh;
 use crate::running::plane::{Change, Plane};
 use crate::running::workloads::Workload;
 use crate::running::{self, Running};
+use aspire_dcp::answers::fresh;
 
 /// Between two looks at a process that ends.
 const LOOK: Duration = Duration::from_millis(20);

@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 
 use aspire_api::meta::{BUILT_ANEW, BUILT_ANNOTATION};
-use aspire_api::{Kind, Object, ObjectKey};
+use aspire_api::{Object, ObjectKey};
 use aspire_dcp::Client;
+use aspire_dcp::answers::{Move, Step, changed, fresh, moves};
 use aspire_dcp::store::{EventKind, Gone, StoreError};
 
 use super::view::is_replaced;
-use crate::running::again::fresh;
-use crate::running::diff::{Action, Step};
 
 /// Attempts at a change that somebody else comes in between.
 const ATTEMPTS: usize = 5;
@@ -24,41 +23,29 @@ pub(super) async fn apply(
     steps: &[Step],
     wanted: &[Object],
 ) -> BTreeMap<ObjectKey, String> {
-    // Workloads first: what they use ends after them.
-    for workloads in [true, false] {
-        let ends = |step: &&Step| {
-            matches!(step.action, Action::Replace | Action::Stop)
-                && is_workload(step.key.kind) == workloads
-        };
-        for step in steps.iter().filter(ends) {
-            ask_for_end(client, &step.key).await;
-        }
-        for step in steps.iter().filter(ends) {
-            remove(client, &step.key).await;
-        }
-    }
     let mut failed = BTreeMap::new();
-    for step in steps {
-        let Some(new) = wanted.iter().find(|object| object.key() == step.key) else {
-            continue;
-        };
-        let done = match step.action {
-            Action::Create | Action::Replace => create(client, new).await,
-            Action::Change => change(client, new).await,
-            Action::Stop => Ok(()),
+    for next in moves(steps, wanted) {
+        let (key, done) = match next {
+            Move::End(keys) => {
+                for key in &keys {
+                    ask_for_end(client, key).await;
+                }
+                for key in keys {
+                    remove(client, key).await;
+                }
+                continue;
+            }
+            Move::Create(new) => (new.key(), create(client, new).await),
+            Move::Change(step, new) => (new.key(), change(client, step, new).await),
         };
         match done {
             Ok(()) => {}
             // The run is being stopped.
             Err(StoreError::Sealed) => break,
-            Err(error) => drop(failed.insert(step.key.clone(), error.to_string())),
+            Err(error) => drop(failed.insert(key, error.to_string())),
         }
     }
     failed
-}
-
-fn is_workload(kind: Kind) -> bool {
-    matches!(kind, Kind::Container | Kind::Executable)
 }
 
 async fn create(client: &Client, new: &Object) -> Result<(), StoreError> {
@@ -165,7 +152,7 @@ fn is_wanted(object: &Object) -> bool {
 }
 
 /// Changes it where it is.
-async fn change(client: &Client, new: &Object) -> Result<(), StoreError> {
+async fn change(client: &Client, step: &Step, new: &Object) -> Result<(), StoreError> {
     let mut last = Ok(());
     for _ in 0..ATTEMPTS {
         let (lineage, _) = lineage(client, &new.key()).await;
@@ -173,34 +160,11 @@ async fn change(client: &Client, new: &Object) -> Result<(), StoreError> {
             let Ok(present) = client.get(&key).await else {
                 continue;
             };
-            last = client.update(changed(&present, new)).await.map(drop);
+            last = client.update(changed(&present, new, step)).await.map(drop);
         }
         if !matches!(last, Err(StoreError::Conflict { .. })) {
             break;
         }
     }
     last
-}
-
-/// What is there, with what can change as it is wanted.
-fn changed(present: &Object, new: &Object) -> Object {
-    let mut object = match (present, new) {
-        (Object::Container(present), Object::Container(new)) => {
-            let mut object = present.clone();
-            object.spec.start |= new.spec.start;
-            Object::Container(object)
-        }
-        (Object::Executable(present), Object::Executable(new)) => {
-            let mut object = present.clone();
-            object.spec.start |= new.spec.start;
-            Object::Executable(object)
-        }
-        _ => new.clone(),
-    };
-    let mut metadata = present.metadata().clone();
-    let wanted = new.metadata();
-    metadata.labels.extend(wanted.labels.clone());
-    metadata.annotations.extend(wanted.annotations.clone());
-    *object.metadata_mut() = metadata;
-    object
 }

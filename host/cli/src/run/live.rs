@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::apply::apply;
 use super::watching::{Told, What};
-use crate::running::diff::{Step, diff};
+use aspire_dcp::answers::{Step, diff, wishes};
 
 /// Without a word about the file for so long, a save is over.
 const SETTLED: Duration = Duration::from_millis(150);
@@ -195,14 +195,10 @@ pub(super) struct Tools {
     pub(super) watches: mpsc::UnboundedSender<Vec<Watched>>,
 }
 
-/// Follows the file as long as the session listens. `present` is what was asked for last: what the
-/// control plane or its clients make of it is theirs and no difference.
-pub(super) async fn follow(
-    mut live: Live,
-    tools: Tools,
-    mut present: Vec<Object>,
-    news: mpsc::UnboundedSender<News>,
-) {
+/// Follows the file as long as the session listens. What an edit changes is what `plan` says of it:
+/// what the control plane makes of an object, and what was started or stopped by hand, is no
+/// difference.
+pub(super) async fn follow(mut live: Live, tools: Tools, news: mpsc::UnboundedSender<News>) {
     let Tools {
         client,
         secrets,
@@ -221,7 +217,12 @@ pub(super) async fn follow(
                 continue;
             }
         };
-        let steps = diff(&present, &wanted.objects);
+        // While nobody replaces any of it.
+        let present = {
+            let _turn = turn.lock().await;
+            everything(&client).await
+        };
+        let steps = diff(&wishes(&present), &wanted.objects);
         let (go, may_go) = oneshot::channel();
         let begins = News::Begins {
             file: file.clone(),
@@ -240,13 +241,16 @@ pub(super) async fn follow(
         };
         // Without anybody who watches, that is no news.
         let _ = watches.send(wanted.watches);
-        present = wanted.objects;
-        // What could not be made is made with the next edit.
-        present.retain(|object| !failed.contains_key(&object.key()));
         if news.send(News::Done(failed)).is_err() {
             return;
         }
     }
+}
+
+async fn everything(client: &Client) -> Vec<Object> {
+    let (objects, _) = client.list(None).await;
+    let objects = objects.into_iter();
+    objects.map(|object| Object::clone(&object)).collect()
 }
 
 /// Compiles on a thread that nobody waits for when the run ends.

@@ -244,7 +244,6 @@ impl Running {
             following.spawn(watching.follow(plane, turn, send.clone(), updates));
         }
         if let Some((live, secrets)) = live {
-            let present = setup.plan.objects.clone();
             let client = client.clone();
             let tools = Tools {
                 client,
@@ -252,7 +251,7 @@ impl Running {
                 turn,
                 watches,
             };
-            following.spawn(live::follow(live, tools, present, send));
+            following.spawn(live::follow(live, tools, send));
         }
         let mut failures = self.plane.failures();
         let mut execution = self.plane.api().execution();

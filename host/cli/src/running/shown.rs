@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use aspire_api::Kind;
 use serde_json::{Value as Json, json};
 
-use super::diff::{Action, Step};
 use super::environment::MASK;
 use crate::ui::visible;
+use aspire_dcp::answers::{Action, Step};
 
 /// Longest value that is shown.
 const LONGEST: usize = 60;

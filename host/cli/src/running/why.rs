@@ -1,17 +1,19 @@
 //! Why a workload is in the state that it is in: the chain of causes, down through what it waits
 //! for.
 //!
-//! Pure. Knows statuses and gates. Doesn't know where the last lines of a log come from.
+//! Pure. The chain is the control plane's; this finds the words. Doesn't know where the last lines
+//! of a log come from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aspire_api::ObjectKey;
 use aspire_api::aspire::{Gate, GateCondition, ProbeAction};
 use aspire_api::container::{HealthStatus, ProbeOutcome};
+use aspire_dcp::answers::{self, Standing};
 use serde_json::{Value as Json, json};
 
-use crate::run::view::Phase;
-use crate::running::workloads::{READY, Workload, Workloads};
+use crate::run::view::{Phase, Row};
+use crate::running::workloads::{Workload, Workloads};
 
 /// One link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,8 @@ pub(crate) fn why(
     all: &Workloads,
     tails: &BTreeMap<ObjectKey, Vec<String>>,
 ) -> Cause {
-    follow(workload, all, tails, &mut BTreeSet::new())
+    let current = |key: &ObjectKey| all.get(key).map(|workload| &workload.object);
+    told(&answers::cause(&workload.object, &current), all, tails)
 }
 
 /// The workloads whose output says why something failed.
@@ -56,149 +59,108 @@ fn gather(cause: &Cause, all: &Workloads, keys: &mut Vec<ObjectKey>) {
     }
 }
 
-fn follow(
-    workload: &Workload,
+/// A chain in words.
+fn told(
+    cause: &answers::Cause,
     all: &Workloads,
     tails: &BTreeMap<ObjectKey, Vec<String>>,
-    seen: &mut BTreeSet<ObjectKey>,
 ) -> Cause {
-    let mut cause = Cause {
-        key: workload.key.clone(),
-        name: workload.row.name.clone(),
-        says: own(workload),
-        last_lines: Vec::new(),
-        because: Vec::new(),
-    };
-    if !seen.insert(workload.key.clone()) {
-        cause.says = vec!["see above".to_owned()];
-        return cause;
-    }
-    if workload.row.phase == Phase::Failed {
-        cause.last_lines = tails.get(&workload.key).cloned().unwrap_or_default();
-    }
-    if workload.row.phase == Phase::Waiting && !workload.row.manual {
-        for gate in &workload.aspire.waits {
-            let other = all.get(&gate.object);
-            if is_open(gate, other) {
-                continue;
-            }
-            match other {
-                Some(other) => cause.because.push(follow(other, all, tails, seen)),
-                None => cause.because.push(Cause {
-                    key: gate.object.clone(),
-                    name: gate.resource.clone(),
-                    says: vec!["does not exist".to_owned()],
-                    last_lines: Vec::new(),
-                    because: Vec::new(),
-                }),
-            }
-        }
-    }
-    cause
-}
-
-/// The same test as the control plane's; here only to find out which gate to follow.
-fn is_open(gate: &Gate, other: Option<&Workload>) -> bool {
-    let Some(other) = other else { return false };
-    match gate.condition {
-        GateCondition::Started => other.row.phase == Phase::Running,
-        GateCondition::Completed => {
-            other.has_ended() && other.row.exit_code == Some(gate.exit_code)
-        }
-        GateCondition::Healthy => {
-            let own = other.aspire.probes.contains_key(READY).then_some(READY);
-            let mut probes = own.into_iter().chain(gate.probe.as_deref());
-            other.row.phase == Phase::Running
-                && probes.all(|probe| other.outcome(probe) == Some(ProbeOutcome::Success))
-        }
+    let workload = all.get(&cause.key);
+    let is_failed = workload.is_some_and(|workload| workload.row.phase == Phase::Failed);
+    let last_lines = tails.get(&cause.key).filter(|_| is_failed);
+    Cause {
+        key: cause.key.clone(),
+        name: workload
+            .map_or(&cause.resource, |workload| &workload.row.name)
+            .clone(),
+        says: match workload {
+            Some(workload) => own(&cause.standing, workload),
+            None => vec!["does not exist".to_owned()],
+        },
+        last_lines: last_lines.cloned().unwrap_or_default(),
+        because: cause
+            .because
+            .iter()
+            .map(|cause| told(cause, all, tails))
+            .collect(),
     }
 }
 
 /// What a workload says of itself.
-fn own(workload: &Workload) -> Vec<String> {
+fn own(standing: &Standing, workload: &Workload) -> Vec<String> {
     let row = &workload.row;
-    let with_message = |text: String| match row.message.as_str() {
-        "" => text,
+    let with_message = |text: &str| match row.message.as_str() {
+        "" => text.to_owned(),
         message => format!("{text}: {message}"),
     };
-    match row.phase {
-        Phase::Waiting if row.manual => {
-            vec![format!(
-                "is started by hand: `aspire-host start {}`",
-                row.resource
-            )]
-        }
-        Phase::Waiting => {
-            let mut says: Vec<String> = workload
-                .aspire
-                .waits
+    let says = match standing {
+        Standing::Missing => "does not exist".to_owned(),
+        Standing::Above => "see above".to_owned(),
+        Standing::Manual => format!("is started by hand: `aspire-host start {}`", row.resource),
+        Standing::Waits { gates, others } => {
+            let gates = gates
                 .iter()
-                .filter(|gate| {
-                    let begin = format!("{}: ", gate.resource);
-                    row.waiting_for.iter().any(|wait| wait.starts_with(&begin))
-                })
-                .map(|gate| format!("waits for {} ({})", gate.resource, condition(gate)))
-                .collect();
-            // What waits for no other workload: networks, volumes, an engine.
-            let of_gates = |wait: &&String| {
-                workload
-                    .aspire
-                    .waits
-                    .iter()
-                    .any(|gate| wait.starts_with(&format!("{}: ", gate.resource)))
-            };
-            let others = row.waiting_for.iter().filter(|wait| !of_gates(wait));
-            says.extend(others.map(|wait| format!("waits for {wait}")));
-            if says.is_empty() {
-                says.push(with_message("is about to start".to_owned()));
-            }
-            says
+                .map(|gate| format!("waits for {} ({})", gate.resource, condition(gate)));
+            let others = others.iter().map(|wait| format!("waits for {wait}"));
+            return gates.chain(others).collect();
         }
-        Phase::Starting => vec![with_message("is starting".to_owned())],
-        Phase::Stopping => vec![with_message("is being stopped".to_owned())],
-        Phase::Finished if row.stopped => vec![format!(
+        Standing::Coming => with_message("is about to start"),
+        Standing::Starting | Standing::NoEngine | Standing::Again => with_message("is starting"),
+        Standing::Runs(probes) => return running(workload, probes),
+        Standing::Stopping => with_message("is being stopped"),
+        Standing::Stopped => format!(
             "was stopped by hand: `aspire-host start {}` starts it again",
             row.resource
-        )],
-        Phase::Finished => vec![match row.exit_code {
-            Some(code) => format!("ended with exit code {code}"),
-            None => with_message("ended".to_owned()),
-        }],
-        Phase::Failed => vec![match (row.exit_code, row.message.as_str()) {
-            (Some(code), message) if message.contains(&format!("exit code {code}")) => {
-                format!("failed: {message}")
-            }
-            (Some(code), "") => format!("failed with exit code {code}"),
-            (Some(code), message) => format!("failed with exit code {code}: {message}"),
-            (None, _) => with_message("failed".to_owned()),
-        }],
-        Phase::Running => running(workload),
+        ),
+        Standing::Ended(_) | Standing::Failed | Standing::Lost if row.phase == Phase::Failed => {
+            failure(row)
+        }
+        Standing::Ended(Some(code)) => format!("ended with exit code {code}"),
+        Standing::Ended(None) | Standing::Failed | Standing::Lost => with_message("ended"),
+    };
+    vec![says]
+}
+
+fn failure(row: &Row) -> String {
+    match (row.exit_code, row.message.as_str()) {
+        (Some(code), message) if message.contains(&format!("exit code {code}")) => {
+            format!("failed: {message}")
+        }
+        (Some(code), "") => format!("failed with exit code {code}"),
+        (Some(code), message) => format!("failed with exit code {code}: {message}"),
+        (None, "") => "failed".to_owned(),
+        (None, message) => format!("failed: {message}"),
     }
 }
 
-fn running(workload: &Workload) -> Vec<String> {
+/// `probes`: those that are not fine.
+fn running(workload: &Workload, probes: &[String]) -> Vec<String> {
     let row = &workload.row;
-    let mut says = Vec::new();
-    for (name, probe) in &workload.aspire.probes {
-        let Some(result) = workload.result(name) else {
-            says.push(format!("runs; probe {name}: not tried yet"));
-            continue;
-        };
-        match result.outcome {
-            ProbeOutcome::Success => {}
-            ProbeOutcome::Unknown => says.push(format!("runs; probe {name}: not tried yet")),
-            ProbeOutcome::Failure => {
-                let count = match result.failures {
-                    0 => String::new(),
-                    failures if failures <= probe.retries => {
-                        format!(" {failures} of {} times", probe.retries)
-                    }
-                    failures => format!(" {failures} times in a row"),
-                };
-                says.push(format!("probe {name} failed{count}: {}", result.reason));
-            }
-        }
-    }
+    let mut says: Vec<String> = probes
+        .iter()
+        .map(|name| match workload.result(name) {
+            None => format!("runs; probe {name}: not tried yet"),
+            Some(result) => match result.outcome {
+                ProbeOutcome::Success | ProbeOutcome::Unknown if result.reason.is_empty() => {
+                    format!("runs; probe {name}: not tried yet")
+                }
+                ProbeOutcome::Success | ProbeOutcome::Unknown => {
+                    format!("runs; probe {name}: {}", result.reason)
+                }
+                ProbeOutcome::Failure => {
+                    let retries = workload.aspire.probes.get(name);
+                    let count = match (result.failures, retries.map(|probe| probe.retries)) {
+                        (0, _) => String::new(),
+                        (failures, Some(retries)) if failures <= retries => {
+                            format!(" {failures} of {retries} times")
+                        }
+                        (failures, _) => format!(" {failures} times in a row"),
+                    };
+                    format!("probe {name} failed{count}: {}", result.reason)
+                }
+            },
+        })
+        .collect();
     if says.is_empty() {
         let health = match row.health {
             Some(HealthStatus::Healthy) => "runs and is healthy",
@@ -401,7 +363,7 @@ mod tests {
             ),
             (
                 &|e| e.status.waiting_for = vec!["volume data (not created yet)".into()],
-                "api is about to start",
+                "api waits for volume data (not created yet)",
             ),
             (
                 &|e| {
@@ -413,7 +375,7 @@ mod tests {
             (&|e| e.status.state = ExecutableState::Running, "api runs"),
             (
                 &|e| probed(e, ProbeOutcome::Unknown, 0),
-                "api runs; probe ready: not tried yet",
+                "api runs; probe ready: connection refused at 127.0.0.1:5432",
             ),
             (
                 &|e| probed(e, ProbeOutcome::Failure, 7),

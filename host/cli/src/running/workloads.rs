@@ -24,6 +24,8 @@ pub(crate) const READY: &str = "ready";
 #[derive(Debug, Clone)]
 pub(crate) struct Workload {
     /// Its object.
+    pub(crate) object: Object,
+    /// The object's key.
     pub(crate) key: ObjectKey,
     /// Which object of that name.
     pub(crate) uid: String,
@@ -63,6 +65,7 @@ impl Workload {
     fn of(object: &Object, row: &Row) -> Option<Self> {
         let metadata = object.metadata();
         let base = Self {
+            object: object.clone(),
             key: object.key(),
             uid: metadata.uid.clone(),
             row: row.clone(),

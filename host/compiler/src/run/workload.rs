@@ -13,7 +13,7 @@ use aspire_api::container::{
 };
 use aspire_api::executable::{EnvVar, Executable, ExecutableSpec};
 use aspire_api::files::CreateFileSystem;
-use aspire_api::meta::{CHILDREN_ANNOTATION, ObjectMeta};
+use aspire_api::meta::{CHILDREN_ANNOTATION, MANUAL_ANNOTATION, ObjectMeta};
 use aspire_api::object::Object;
 use aspire_model::annotation::{self, MountKind, WaitCondition};
 use aspire_model::expression::Expression;
@@ -55,11 +55,14 @@ impl Lowering<'_> {
             let names: Vec<&str> = children.iter().map(|child| child.name.as_str()).collect();
             (CHILDREN_ANNOTATION.to_owned(), names.join(","))
         });
+        let manual = resource.text(Field::Start, form) == Some("manual");
+        let manual = manual.then(|| (MANUAL_ANNOTATION.to_owned(), "true".to_owned()));
         self.object_names(resource)
             .into_iter()
             .map(|name| {
                 let mut metadata = ObjectMeta::of(name, resource.name.as_str());
                 metadata.annotations.extend(children.clone());
+                metadata.annotations.extend(manual.clone());
                 match &spec {
                     Spec::Container(spec) => {
                         let mut spec = spec.as_ref().clone();

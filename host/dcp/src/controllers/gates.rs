@@ -3,6 +3,8 @@
 //! A closed gate says in words what it waits for. One on a thing that failed or ended never opens
 //! and says so.
 
+use std::collections::BTreeSet;
+
 use aspire_api::Object;
 use aspire_api::aspire::{Aspire, Gate, GateCondition};
 use aspire_api::container::{ContainerState, ProbeOutcome, ProbeResult};
@@ -137,20 +139,52 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
         (Stage::Running, GateCondition::Started) => Ok(()),
         (Stage::Running, GateCondition::Completed) => Err("completed (running)".to_owned()),
         (Stage::Running, GateCondition::Healthy) => {
-            let has_own = view
-                .aspire
-                .is_some_and(|aspire| aspire.probes.contains_key(READY));
-            let own = has_own.then_some(READY);
-            let runtime = view.probes.iter().map(|result| &*result.probe_name);
-            let runtime = runtime.filter(|name| *name == RUNTIME);
-            let dcp = view.dcp.iter().map(|probe| &*probe.name);
-            let all = own.into_iter().chain(runtime).chain(dcp);
-            for probe in all.chain(gate.probe.as_deref()) {
+            for probe in required(&view, gate) {
                 probed(&view, probe)?;
             }
             Ok(())
         }
     }
+}
+
+/// The probes that have to succeed before a gate on health opens.
+fn required<'a>(view: &View<'a>, gate: &'a Gate) -> impl Iterator<Item = &'a str> {
+    let has_own = view
+        .aspire
+        .is_some_and(|aspire| aspire.probes.contains_key(READY));
+    let own = has_own.then_some(READY);
+    let runtime = view.probes.iter().map(|result| &*result.probe_name);
+    let runtime = runtime.filter(|name| *name == RUNTIME);
+    let dcp = view.dcp.iter().map(|probe| &*probe.name);
+    let all = own.into_iter().chain(runtime).chain(dcp);
+    all.chain(gate.probe.as_deref())
+}
+
+/// The probes for which a gate on a running workload's health is closed.
+pub(crate) fn sick(gate: &Gate, object: &Object) -> Vec<String> {
+    let Some(view) = view(object) else {
+        return Vec::new();
+    };
+    let closed = required(&view, gate).filter(|probe| probed(&view, probe).is_err());
+    closed.map(str::to_owned).collect()
+}
+
+/// All probes of a workload that have not succeeded.
+pub(crate) fn sick_of_all(object: &Object) -> Vec<String> {
+    let Some(view) = view(object) else {
+        return Vec::new();
+    };
+    let own = view
+        .aspire
+        .into_iter()
+        .flat_map(|aspire| aspire.probes.keys());
+    let dcp = view.dcp.iter().map(|probe| &probe.name);
+    let told = view.probes.iter().map(|result| &result.probe_name);
+    let names: BTreeSet<&String> = own.chain(dcp).chain(told).collect();
+    let sick = names
+        .into_iter()
+        .filter(|probe| probed(&view, probe).is_err());
+    sick.cloned().collect()
 }
 
 fn probed(view: &View<'_>, probe: &str) -> Result<(), String> {

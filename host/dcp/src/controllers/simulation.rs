@@ -6,6 +6,7 @@
 //! after every step. A failure names its seed; `SEED=n` runs that one alone. Planted bugs show
 //! that the checks can fail.
 
+mod answers;
 mod checks;
 mod driver;
 mod effects;
@@ -59,7 +60,7 @@ fn thousands_of_lives() {
         return;
     }
     let (mut moves, mut faults) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..2000 {
+    for seed in 0..4000 {
         let (simulation, result) = run(seed, None);
         assert_eq!(result, Ok(()), "SEED={seed} shows how");
         moves.extend(simulation.moves);
@@ -95,6 +96,7 @@ fn planted_bugs_are_found() {
         (Bug::EndedStartsAgain, "no move of"),
         (Bug::UnmadeWhileUsed, "without its network"),
         (Bug::NeverLooks, "did not settle"),
+        (Bug::RevivalIgnored, "did not settle"),
     ] {
         let mut others = BTreeSet::new();
         let found = (0..1000).find_map(|seed| {

@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::host::Host;
 use crate::run::view::{Phase, Row, View};
 use crate::run::watching::What;
-use crate::running::diff::Step;
 use crate::running::shown;
 use crate::ui::{prefix, visible};
+use aspire_dcp::answers::Step;
 
 /// How things are said.
 #[derive(Debug, Clone)]

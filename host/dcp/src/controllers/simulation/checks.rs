@@ -116,10 +116,10 @@ pub(super) fn spec(object: &Object) -> (Option<&Aspire>, Rule) {
     }
 }
 
-pub(super) fn has_probe(object: &Object) -> bool {
-    spec(object)
-        .0
-        .is_some_and(|aspire| !aspire.probes.is_empty())
+/// Names of its probes.
+pub(super) fn probes(object: &Object) -> Vec<String> {
+    let aspire = spec(object).0;
+    aspire.map_or(Vec::new(), |aspire| aspire.probes.keys().cloned().collect())
 }
 
 /// `spec.start` and `spec.stop`.

@@ -7,7 +7,7 @@ use aspire_api::container::ProbeOutcome;
 use aspire_api::{Kind, Object, ObjectKey};
 
 use super::Bug;
-use super::checks::{asked, has_probe};
+use super::checks::{asked, probes};
 use super::world::{Chance, Thing, World};
 use crate::clock::Timestamp;
 use crate::controllers::health::{Attempt, ProbeState, Schedule};
@@ -34,6 +34,7 @@ pub(super) const FAULTS: &[&str] = &[
     "liveness",
     "make fails",
     "pause",
+    "probe",
     "pull fails",
     "recovered",
     "restart",
@@ -117,7 +118,7 @@ enum Act {
     Again(String),
     Vanish(String),
     Pause(String),
-    Unhealthy(ObjectKey),
+    Probe(ObjectKey),
     Look,
     Tick,
 }
@@ -137,6 +138,12 @@ pub(super) struct Simulation {
     pub(super) inbox: VecDeque<Message>,
     pub(super) queue: BTreeSet<ObjectKey>,
     pub(super) made: usize,
+    /// What was created, by the object that it began with, as it was asked for.
+    pub(super) asked: BTreeMap<ObjectKey, Object>,
+    /// Objects so far: each has a uid of its own.
+    pub(super) uids: usize,
+    /// Starts that wait for an engine which stays away.
+    pub(super) parked: BTreeSet<ObjectKey>,
     pub(super) calm: bool,
     pub(super) ending: bool,
     pub(super) moves: BTreeSet<(bool, String, String)>,
@@ -161,6 +168,9 @@ impl Simulation {
             inbox: VecDeque::new(),
             queue: BTreeSet::new(),
             made: 0,
+            asked: BTreeMap::new(),
+            uids: 0,
+            parked: BTreeSet::new(),
             calm: false,
             ending: false,
             moves: BTreeSet::new(),
@@ -171,12 +181,7 @@ impl Simulation {
 
     /// Chaos, calm, the end.
     pub(super) fn whole(&mut self) -> Checked {
-        for _ in 0..CHAOS {
-            self.go()?;
-        }
-        self.calm = true;
-        self.world.engine_down = false;
-        self.settle()?;
+        self.until_calm(false)?;
         self.settled()?;
         self.ending = self.chance.once_in(2);
         if self.ending {
@@ -195,6 +200,16 @@ impl Simulation {
             return Ok(());
         }
         Err(format!("left behind at the end: {left:?}"))
+    }
+
+    /// Chaos, then no more faults until nothing goes on. The engine may stay away.
+    pub(super) fn until_calm(&mut self, engine_down: bool) -> Checked {
+        for _ in 0..CHAOS {
+            self.go()?;
+        }
+        self.calm = true;
+        self.world.engine_down = engine_down;
+        self.settle()
     }
 
     pub(super) fn note(&mut self, fault: &'static str) {
@@ -242,7 +257,8 @@ impl Simulation {
                 Task::Wait { due, .. } => *due <= self.clock,
                 Task::Clean { key } if World::is_container(&key.name) => !self.world.engine_down,
                 Task::Make | Task::Unmake => !self.world.engine_down,
-                Task::Launch { .. } | Task::Stop { .. } | Task::Clean { .. } => true,
+                Task::Launch { key, .. } => !self.is_parked(key),
+                Task::Stop { .. } | Task::Clean { .. } => true,
             };
             if may {
                 acts.push(Act::Task(index));
@@ -278,8 +294,8 @@ impl Simulation {
             }
             acts.push(Act::Delete(key.clone()));
             acts.push(Act::Edit(key.clone()));
-            if item.serving && has_probe(&item.object) {
-                acts.push(Act::Unhealthy(key.clone()));
+            if item.serving && !probes(&item.object).is_empty() {
+                acts.push(Act::Probe(key.clone()));
             }
         }
         for (name, thing) in &self.world.things {
@@ -326,6 +342,18 @@ impl Simulation {
             self.act(act)?;
         }
         self.check()
+    }
+
+    /// A probe tells of an attempt.
+    pub(super) fn probed(&mut self, key: &ObjectKey, name: String, outcome: ProbeOutcome) {
+        let mut state = ProbeState::default();
+        let attempt = Attempt {
+            outcome,
+            reason: "no answer".to_owned(),
+        };
+        let at = Timestamp(self.clock);
+        state.observe(&Schedule::of_runtime(), attempt, Duration::ZERO, at);
+        self.tell(key, Report::Probed(name, state));
     }
 
     fn act(&mut self, act: Act) -> Checked {
@@ -405,17 +433,13 @@ impl Simulation {
                 let report = Report::Paused(paused);
                 self.inbox.push_back(Message::Work(key, report));
             }
-            Act::Unhealthy(key) => {
-                self.note("liveness");
-                let mut state = ProbeState::default();
-                let failure = Attempt {
-                    outcome: ProbeOutcome::Failure,
-                    reason: "no answer".to_owned(),
-                };
-                let at = Timestamp(self.clock);
-                state.observe(&Schedule::of_runtime(), failure, Duration::ZERO, at);
-                let report = Report::Probed("live".to_owned(), state);
-                self.inbox.push_back(Message::Work(key, report));
+            Act::Probe(key) => {
+                let mut names = probes(&self.items[&key].object);
+                let name = names.swap_remove(self.chance.below(names.len()));
+                let outcome = [ProbeOutcome::Failure, ProbeOutcome::Success][self.chance.below(2)];
+                let fatal = name == "live" && outcome == ProbeOutcome::Failure;
+                self.note(if fatal { "liveness" } else { "probe" });
+                self.probed(&key, name, outcome);
             }
             Act::Look => {
                 self.note("resync");

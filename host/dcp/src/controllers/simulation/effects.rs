@@ -35,7 +35,7 @@ impl Simulation {
             } => self.tell(&key, Report::Stopped(done)),
             Task::Stop { key, done: None } => {
                 let away = World::is_container(&key.name) && self.world.engine_down;
-                let fails = away || self.fault("stop fails", 6);
+                let fails = away || self.fault("stop fails", 3);
                 if !fails {
                     self.world.end(&key.name, 143, true);
                 }
@@ -69,6 +69,22 @@ impl Simulation {
 
     pub(super) fn is_cancelled(&self, key: &ObjectKey) -> bool {
         self.items.get(key).is_some_and(|item| item.cancel)
+    }
+
+    /// Once nothing else happens, there is no point in asking an engine that stays away.
+    pub(super) fn is_parked(&self, key: &ObjectKey) -> bool {
+        let away = self.calm && self.world.engine_down;
+        away && self.parked.contains(key) && !self.is_cancelled(key)
+    }
+
+    /// It is tried again once there is an engine.
+    fn no_engine(&mut self, key: ObjectKey, tries: u8) {
+        let down = Report::Progress(Stage::EngineDown, "no answer".to_owned());
+        self.tell(&key, down);
+        if self.calm {
+            self.parked.insert(key.clone());
+        }
+        self.again(key, 0, tries);
     }
 
     pub(super) fn again(&mut self, key: ObjectKey, phase: u8, tries: u8) {
@@ -116,13 +132,9 @@ impl Simulation {
 
     pub(super) fn launch_container(&mut self, key: ObjectKey, phase: u8, tries: u8) {
         let away = self.world.engine_down;
-        let down = Report::Progress(Stage::EngineDown, "no answer".to_owned());
         match phase {
             0 if self.is_cancelled(&key) => self.fail(&key, "stopped"),
-            0 if away => {
-                self.tell(&key, down);
-                self.again(key, 0, tries);
-            }
+            0 if away => self.no_engine(key, tries),
             0 => {
                 let builds = matches!(
                     self.items.get(&key).map(|item| &item.object),
@@ -143,10 +155,7 @@ impl Simulation {
                     false => self.again(key, 1, tries),
                 }
             }
-            1 if away => {
-                self.tell(&key, down);
-                self.again(key, 0, tries);
-            }
+            1 if away => self.no_engine(key, tries),
             1 => {
                 let there = self.world.things.contains_key(&key.name);
                 if there || self.fault("create fails", 8) {
@@ -171,8 +180,7 @@ impl Simulation {
                 if cancelled {
                     return self.fail(&key, "stopped");
                 }
-                self.tell(&key, down);
-                self.again(key, 0, tries);
+                self.no_engine(key, tries);
             }
         }
     }

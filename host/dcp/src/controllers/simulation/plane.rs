@@ -136,17 +136,20 @@ impl Simulation {
         let mut closed: Vec<String> = waits
             .iter()
             .flatten()
-            .filter_map(|gate| {
-                let current = self.lineages.get(&gate.object).map(|(_, last)| last);
-                let other = self.items.get(current.unwrap_or(&gate.object));
-                gates::check(gate, other.map(|other| &other.object)).err()
-            })
+            .filter_map(|gate| gates::check(gate, self.current(&gate.object)).err())
             .collect();
         let ready = self.network.object && self.network.facts.make == Work::Done;
         if object.kind() == Kind::Container && (!ready || self.network.deleting) {
             closed.push("network app".to_owned());
         }
         closed
+    }
+
+    /// The object that a key means: where a workload was started again, the one that goes on.
+    pub(super) fn current(&self, key: &ObjectKey) -> Option<&Object> {
+        let last = self.lineages.get(key).map(|(_, last)| last);
+        let item = self.items.get(last.unwrap_or(key));
+        item.map(|item| &item.object)
     }
 
     pub(super) fn is_held(&self, object: &Object) -> bool {

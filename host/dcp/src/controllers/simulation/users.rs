@@ -3,13 +3,27 @@
 use aspire_api::aspire::{Aspire, Gate, GateCondition, Probe, ProbeAction, Restart};
 use aspire_api::container::{Container, ContainerBuild, RestartPolicy};
 use aspire_api::executable::Executable;
+use aspire_api::meta::MANUAL_ANNOTATION;
 use aspire_api::{Object, ObjectKey, ObjectMeta};
 
-use super::checks::state;
+use super::checks::{probes, state};
 use super::driver::{Item, Simulation};
 use crate::clock::Timestamp;
 use crate::controllers::first_key;
 use crate::controllers::workload::Facts;
+
+fn probe(liveness: bool) -> Probe {
+    Probe {
+        action: ProbeAction::Tcp {
+            endpoint: "tcp".to_owned(),
+        },
+        interval: 1,
+        timeout: 1,
+        start_period: 0,
+        retries: 1,
+        liveness,
+    }
+}
 
 impl Simulation {
     pub(super) fn create(&mut self) {
@@ -22,35 +36,24 @@ impl Simulation {
             let maximum = [None, Some(1), Some(2)][self.chance.below(3)];
             aspire.restart = Some(Restart { policy, maximum });
         }
-        if self.chance.once_in(2) {
-            let action = ProbeAction::Tcp {
-                endpoint: "tcp".to_owned(),
-            };
-            let probe = Probe {
-                action,
-                interval: 1,
-                timeout: 1,
-                start_period: 0,
-                retries: 1,
-                liveness: true,
-            };
-            aspire.probes.insert("live".to_owned(), probe);
+        for (name, times) in [("live", 2), ("ready", 4), ("orders", 4)] {
+            if self.chance.once_in(times) {
+                aspire.probes.insert(name.to_owned(), probe(name == "live"));
+            }
         }
-        if self.chance.once_in(4)
-            && let Some(object) = self.items.keys().next().cloned()
-        {
-            self.note("gate");
-            use GateCondition::{Completed, Healthy, Started};
-            aspire.waits.push(Gate {
-                resource: object.name.clone(),
-                object,
-                condition: [Healthy, Started, Completed][self.chance.below(3)],
-                exit_code: 0,
-                probe: None,
-            });
+        for _ in 0..2 {
+            if self.chance.once_in(6) {
+                let gate = self.gate();
+                let known = |gate: &Gate| aspire.waits.iter().any(|it| it.object == gate.object);
+                aspire.waits.extend(gate.filter(|gate| !known(gate)));
+            }
         }
         let start = !self.chance.once_in(4);
-        let metadata = ObjectMeta::of(name.clone(), name);
+        let mut metadata = ObjectMeta::of(name.clone(), name);
+        if !start {
+            let annotations = &mut metadata.annotations;
+            annotations.insert(MANUAL_ANNOTATION.to_owned(), "true".to_owned());
+        }
         let object: Object = if container {
             let mut object = Container {
                 metadata,
@@ -69,11 +72,32 @@ impl Simulation {
             object.spec.aspire = Some(aspire);
             object.into()
         };
+        self.asked.insert(object.key(), object.clone());
         self.add(object);
     }
 
-    pub(super) fn add(&mut self, object: Object) {
+    /// On something that is there.
+    fn gate(&mut self) -> Option<Gate> {
+        use GateCondition::{Completed, Healthy, Started};
+        let all: Vec<&Object> = self.items.values().map(|item| &item.object).collect();
+        let object = *all.get(self.chance.below(all.len()))?;
+        let (key, probes) = (first_key(object), probes(object));
+        let child = self.chance.once_in(2) && probes.contains(&"orders".to_owned());
+        self.note("gate");
+        Some(Gate {
+            resource: key.name.clone(),
+            object: key,
+            condition: [Healthy, Started, Completed][self.chance.below(3)],
+            exit_code: 0,
+            probe: child.then(|| "orders".to_owned()),
+        })
+    }
+
+    pub(super) fn add(&mut self, mut object: Object) {
         let key = object.key();
+        self.uids += 1;
+        object.metadata_mut().uid = self.uids.to_string();
+        self.parked.remove(&key);
         let item = Item {
             shown: state(&object),
             object,

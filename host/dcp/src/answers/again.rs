@@ -8,7 +8,7 @@ use aspire_api::meta::{
 use aspire_api::{Object, ObjectMeta};
 
 /// The same, as if nothing had happened yet.
-pub(crate) fn fresh(mut object: Object) -> Object {
+pub fn fresh(mut object: Object) -> Object {
     let name = object.metadata().first().to_owned();
     let mut old = std::mem::take(object.metadata_mut());
     for annotation in [
@@ -43,25 +43,29 @@ pub(crate) fn fresh(mut object: Object) -> Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::running::workloads::samples;
+    use aspire_api::executable::Executable;
 
     #[test]
     fn a_fresh_object_keeps_what_was_asked_for_and_nothing_else() {
-        let object = samples::process("api", |e| {
-            e.metadata.uid = "1".into();
-            e.metadata.resource_version = "7".into();
-            e.metadata.finalizers = vec!["ours".into()];
-            e.metadata.name = "api-r3".into();
-            let annotations = &mut e.metadata.annotations;
-            annotations.insert(FIRST_ANNOTATION.into(), "api".into());
-            annotations.insert(RESTARTS_ANNOTATION.into(), "3".into());
-            annotations.insert(BUILT_ANNOTATION.into(), "true".into());
-            e.spec.args = vec!["--fast".into()];
-            e.spec.start = false;
-            e.spec.stop = true;
-            e.status.exit_code = Some(1);
-        });
-        let expected = samples::process("api", |e| e.spec.args = vec!["--fast".into()]);
-        assert_eq!(fresh(object), expected);
+        let mut expected = Executable {
+            metadata: ObjectMeta::of("api", "api"),
+            ..Executable::default()
+        };
+        expected.spec.args = vec!["--fast".into()];
+        let mut old = expected.clone();
+        let metadata = &mut old.metadata;
+        metadata.uid = "1".into();
+        metadata.resource_version = "7".into();
+        metadata.finalizers = vec!["ours".into()];
+        metadata.name = "api-r3".into();
+        metadata.annotations.extend([
+            (FIRST_ANNOTATION.into(), "api".into()),
+            (RESTARTS_ANNOTATION.into(), "3".into()),
+            (BUILT_ANNOTATION.into(), "true".into()),
+        ]);
+        old.spec.start = false;
+        old.spec.stop = true;
+        old.status.exit_code = Some(1);
+        assert_eq!(fresh(old.into()), expected.into());
     }
 }
