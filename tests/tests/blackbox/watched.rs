@@ -90,7 +90,7 @@ fn built(test: &str) -> Project {
     let script = format!(
         "set -e\n\
          if grep -q broken src/main; then echo 'src/main: broken' >&2; exit 3; fi\n\
-         printf '#!/bin/sh\\nMODE=%s exec {ODD} serve\\n' \"$(cat src/main)\" > web.new\n\
+         printf '#!/bin/sh\\nMODE=%s exec \"%s\" serve\\n' \"$(cat src/main)\" '{ODD}' > web.new\n\
          chmod +x web.new\nmv web.new web\n"
     );
     let text = serving("web", "build = ['sh', 'build.sh']\nwatch = {}");
