@@ -307,27 +307,17 @@ impl Lowering<'_> {
                     graph.authors.insert(node.id.clone(), author.clone());
                     graph.nodes.insert(node.id.clone(), node);
                 }
-                ConstructEdit::SetProperty { id, name, value } => {
-                    match graph
-                        .nodes
-                        .get_mut(&id)
-                        .and_then(|node| node.properties.as_object_mut())
-                    {
-                        Some(properties) => {
-                            properties.insert(name, value);
-                        }
-                        None => self.diagnostics.push(
-                            Diagnostic::error(
-                                "unknown-construct",
-                                format!(
-                                    "{author} sets a property of `{id}`, which is no construct"
-                                ),
-                            )
-                            .blame(Blame::Plugin)
-                            .help("tell the plugin's author"),
-                        ),
-                    }
-                }
+                ConstructEdit::SetProperty { id, name, value } => match graph.nodes.get_mut(&id) {
+                    Some(node) => node.properties.set(name, value),
+                    None => self.diagnostics.push(
+                        Diagnostic::error(
+                            "unknown-construct",
+                            format!("{author} sets a property of `{id}`, which is no construct"),
+                        )
+                        .blame(Blame::Plugin)
+                        .help("tell the plugin's author"),
+                    ),
+                },
                 ConstructEdit::BindProperty {
                     resource,
                     property,

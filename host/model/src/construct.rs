@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::Value as Json;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
 
 use crate::diagnostic::Diagnostic;
 use crate::provenance::Author;
@@ -24,9 +24,49 @@ pub struct Construct {
     /// The resource that it comes from; empty: the app itself.
     pub origin: String,
     /// Open payload; expressions are `{"$expr": [segment…]}`.
-    pub properties: Json,
+    pub properties: Properties,
     /// Ids of constructs that have to exist first.
     pub depends_on: Vec<String>,
+}
+
+/// A JSON object as text. Equal objects are equal texts: names are in order, and there is no blank.
+/// What is read once and handed on once is not worth a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Properties(String);
+
+impl Properties {
+    /// Of an object.
+    pub fn of(entries: &Map<String, Json>) -> Self {
+        Self(serde_json::to_string(entries).unwrap_or_default())
+    }
+
+    /// Of a text that is what [`Self::of`] would make of its object: the caller has seen to that.
+    pub fn canonical(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// As a tree.
+    pub fn entries(&self) -> Map<String, Json> {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+
+    /// Sets one of them.
+    pub fn set(&mut self, name: String, value: Json) {
+        let mut entries = self.entries();
+        entries.insert(name, value);
+        *self = Self::of(&entries);
+    }
+}
+
+impl Serialize for Properties {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.entries().serialize(serializer)
+    }
 }
 
 /// How well a fact survives the trip to a target.

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
+use aspire_model::Field;
 use aspire_model::construct::{Construct, ConstructEdit, ConstructGraph, Fidelity, Grade};
-use aspire_model::expression::WireSegment;
-use aspire_model::{Expression, Field};
-use serde_json::Value as Json;
 use wasmtime::component::Resource;
 
-use super::handle;
+use super::{handle, json};
 use crate::bindings::constructs::{self as wit, Host, HostGraph, HostTransaction};
 use crate::bindings::types::Diagnostic as WitDiagnostic;
 use crate::convert;
@@ -136,7 +134,7 @@ impl HostTransaction for CallState {
         self.building("set-property", convert::size_of_json(&value))?;
         let id = self.checked(CODE, "set-property", identifier("construct id", id))?;
         let name = self.checked(CODE, "set-property", identifier("name of a property", name))?;
-        let value = self.checked(CODE, "set-property", json(&value))?;
+        let value = self.checked(CODE, "set-property", json::value(&value))?;
         self.output
             .constructs
             .push(ConstructEdit::SetProperty { id, name, value });
@@ -215,8 +213,7 @@ fn to_construct(node: &Construct) -> wit::Construct {
         type_: node.type_name.clone(),
         name: node.name.clone(),
         origin: node.origin.clone(),
-        // Not through `Display`, which hands on every character by itself.
-        properties: serde_json::to_string(&node.properties).unwrap_or_default(),
+        properties: node.properties.text().to_owned(),
         depends_on: node.depends_on.clone(),
     }
 }
@@ -238,13 +235,12 @@ fn construct(node: wit::Construct, namespace: &str) -> Result<Construct, Mistake
         let help = format!("such types begin with `{namespace}`");
         return Err(Mistake::new(message).with_help(Some(help)));
     }
-    let properties = json(&properties)?;
-    if !properties.is_object() {
+    let Some(properties) = json::object(properties)? else {
         return Err(Mistake::new(format!(
             "the properties of `{}` are no JSON object",
             shortened(&id)
         )));
-    }
+    };
     let depends_on: Result<Vec<String>, Mistake> = depends_on
         .into_iter()
         .map(|id| identifier("construct id", id))
@@ -264,32 +260,4 @@ fn identifier(what: &str, text: String) -> Result<String, Mistake> {
         return Err(Mistake::new(format!("`{}` is no {what}", shortened(&text))));
     }
     Ok(text)
-}
-
-/// JSON with every expression in it checked.
-fn json(text: &str) -> Result<Json, Mistake> {
-    let value: Json =
-        serde_json::from_str(text).map_err(|error| Mistake::new(format!("no JSON: {error}")))?;
-    check_expressions(&value)?;
-    Ok(value)
-}
-
-fn check_expressions(value: &Json) -> Result<(), Mistake> {
-    match value {
-        Json::Array(items) => items.iter().try_for_each(check_expressions),
-        Json::Object(entries) => match entries.get("$expr") {
-            Some(segments) if entries.len() == 1 => check_expression(segments),
-            _ => entries.values().try_for_each(check_expressions),
-        },
-        _ => Ok(()),
-    }
-}
-
-fn check_expression(segments: &Json) -> Result<(), Mistake> {
-    use serde::Deserialize;
-    let wire = Vec::<WireSegment>::deserialize(segments)
-        .map_err(|error| Mistake::new(format!("`$expr` is no list of segments: {error}")))?;
-    Expression::from_wire(wire)
-        .map(drop)
-        .map_err(|error| Mistake::new(format!("`$expr`: {error}")))
 }

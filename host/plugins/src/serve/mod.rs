@@ -8,6 +8,7 @@ mod artifacts;
 mod constructs;
 mod declarations;
 mod edits;
+mod json;
 mod log;
 mod model;
 mod registration;
