@@ -9,6 +9,7 @@ use aspire_api::container::{HealthStatus, ProbeOutcome};
 use aspire_api::meta::MANUAL_ANNOTATION;
 use aspire_api::{Object, ObjectKey};
 
+use super::checks::asked as asked_for;
 use super::driver::{Checked, Simulation};
 use super::world::World;
 use crate::answers::{self, Action, Cause, Move, Standing};
@@ -72,6 +73,16 @@ impl Simulation {
             "Finished" | "Exited" => code == Some(0),
             _ => false,
         }
+    }
+
+    /// It is asked to start and has not begun to.
+    fn waits(&self, first: &ObjectKey) -> bool {
+        let key = self.current(first).map(Object::key);
+        let item = key.and_then(|key| self.items.get(&key));
+        item.is_some_and(|item| {
+            let (start, stop) = asked_for(&item.object);
+            start && !stop && matches!(&*item.shown, "-" | "Pending")
+        })
     }
 
     /// Ends everything that began with an object.
@@ -165,6 +176,7 @@ impl Simulation {
 /// A schedule up to the question, which is the same each time.
 fn asked(seed: u64) -> Result<(Simulation, Option<ObjectKey>), String> {
     let mut simulation = Simulation::new(seed, None);
+    simulation.gates = 2;
     let away = simulation.chance.once_in(4);
     simulation.until_calm(away)?;
     let troubled = simulation.troubled();
@@ -193,7 +205,7 @@ fn cured(simulation: &mut Simulation, first: &ObjectKey) -> Result<Vec<Leaf>, St
     Err(format!("{first} isn't ready after all cures: {all:?}"))
 }
 
-/// Cures all that is named but one: then the workload must not be ready.
+/// Cures all that is named but one, of what keeps a workload from starting: then it must not start.
 fn cured_but_one(simulation: &mut Simulation, first: &ObjectKey) -> Checked {
     let mut leaves = simulation.leaves(first);
     let left = leaves.swap_remove(simulation.chance.below(leaves.len()));
@@ -211,8 +223,9 @@ fn cured_but_one(simulation: &mut Simulation, first: &ObjectKey) -> Checked {
         Standing::NoEngine | Standing::Starting | Standing::Stopping | Standing::Again
     );
     let came_back = waits && !simulation.world.engine_down;
-    if simulation.is_ready(first) && !came_back {
-        return Err(format!("{first} is ready although {left:?} was not cured"));
+    let starts = !simulation.waits(first);
+    if starts && !came_back {
+        return Err(format!("{first} starts although {left:?} was not cured"));
     }
     Ok(())
 }
@@ -253,7 +266,7 @@ fn curing_what_why_names_makes_it_ready() {
     for seed in 0..1500 {
         let (mut simulation, troubled) = asked(seed).unwrap_or_else(|why| panic!("{seed}: {why}"));
         let Some(first) = troubled else { continue };
-        let several = simulation.leaves(&first).len() > 1;
+        let several = simulation.waits(&first) && simulation.leaves(&first).len() > 1;
         let result = cured(&mut simulation, &first);
         for (_, standing) in result.iter().flatten() {
             *causes.entry(word(standing)).or_default() += 1;
@@ -266,11 +279,12 @@ fn curing_what_why_names_makes_it_ready() {
             told(seed, &simulation, result);
         }
     }
-    let named: Vec<&str> = causes.keys().copied().collect();
+    // A restart that an absent engine holds up is too rare to be counted on.
+    let named = causes.keys().copied();
+    let named: Vec<&str> = named.filter(|word| *word != "again").collect();
     assert_eq!(
         named,
         [
-            "again",
             "ended",
             "failed",
             "lost",

@@ -138,6 +138,8 @@ pub(super) struct Simulation {
     pub(super) inbox: VecDeque<Message>,
     pub(super) queue: BTreeSet<ObjectKey>,
     pub(super) made: usize,
+    /// Once in so many times, what is created has a first gate, and once in so many a second.
+    pub(super) gates: usize,
     /// What was created, by the object that it began with, as it was asked for.
     pub(super) asked: BTreeMap<ObjectKey, Object>,
     /// Objects so far: each has a uid of its own.
@@ -168,6 +170,7 @@ impl Simulation {
             inbox: VecDeque::new(),
             queue: BTreeSet::new(),
             made: 0,
+            gates: 6,
             asked: BTreeMap::new(),
             uids: 0,
             parked: BTreeSet::new(),

@@ -42,7 +42,7 @@ impl Simulation {
             }
         }
         for _ in 0..2 {
-            if self.chance.once_in(6) {
+            if self.chance.once_in(self.gates) {
                 let gate = self.gate();
                 let known = |gate: &Gate| aspire.waits.iter().any(|it| it.object == gate.object);
                 aspire.waits.extend(gate.filter(|gate| !known(gate)));
