@@ -19,6 +19,16 @@ async fn relayed() -> (SocketAddr, Arc<Backends>) {
     (address, backends)
 }
 
+/// Lets the others go on until something is so; by the real clock, since the other may stand still.
+async fn until(is_so: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !is_so() {
+        let waited = begin.elapsed();
+        assert!(waited < Duration::from_secs(20), "it doesn't come");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A server that says its name to everybody, then echoes.
 async fn server(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -118,9 +128,7 @@ async fn one_too_many_costs_the_oldest() {
     let park = async |number: usize| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"early ").await.unwrap();
-        while backends.parked().len() < number.min(PARKED) {
-            tokio::task::yield_now().await;
-        }
+        until(|| backends.parked().len() >= number.min(PARKED)).await;
         stream
     };
     let mut oldest = park(1).await;
@@ -142,20 +150,14 @@ async fn one_too_many_costs_the_oldest() {
 async fn a_parked_client_that_hangs_up_is_noticed() {
     let (address, backends) = relayed().await;
     let silent = TcpStream::connect(address).await.unwrap();
-    while backends.parked().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until(|| !backends.parked().is_empty()).await;
     drop(silent);
-    while !backends.parked().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until(|| backends.parked().is_empty()).await;
     // One that said everything still gets its answer.
     let mut asks = TcpStream::connect(address).await.unwrap();
     asks.write_all(b"question").await.unwrap();
     asks.shutdown().await.unwrap();
-    while backends.parked().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until(|| !backends.parked().is_empty()).await;
     backends.set(&[server("a").await]);
     let mut answer = String::new();
     asks.read_to_string(&mut answer).await.unwrap();
