@@ -5,11 +5,9 @@
 use std::collections::BTreeSet;
 
 use aspire_api::aspire::{Aspire, Gate, GateCondition};
-use aspire_api::container::ContainerState;
-use aspire_api::executable::ExecutableState;
 use aspire_api::{Object, ObjectKey};
 
-use crate::controllers::gates;
+use crate::controllers::gates::{self, Stage};
 
 /// One link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,16 +61,6 @@ pub enum Standing {
     Lost,
 }
 
-impl Standing {
-    /// It changes by itself, without anybody's doing.
-    pub fn passes(&self) -> bool {
-        matches!(
-            self,
-            Self::Coming | Self::Starting | Self::Again | Self::Stopping
-        )
-    }
-}
-
 /// The chain that ends in a workload. `current` gives the object that a key means: where a
 /// workload was started again, the one that goes on.
 pub fn cause<'a>(object: &Object, current: &dyn Fn(&ObjectKey) -> Option<&'a Object>) -> Cause {
@@ -114,88 +102,32 @@ fn follow<'a>(
     cause
 }
 
-/// What a status says, the same for both kinds.
-enum Said {
-    Before,
-    Starting,
-    NoEngine,
-    Runs,
-    Stopping,
-    Over,
-    Failed,
-    Lost,
-}
-
 fn standing<'a>(
     object: &Object,
     gate: Option<&Gate>,
     current: &dyn Fn(&ObjectKey) -> Option<&'a Object>,
 ) -> Standing {
-    let (said, start, stop, code, again, aspire, waiting) = match object {
-        Object::Executable(it) => (
-            of_executable(it.status.state),
-            it.spec.start,
-            it.spec.stop,
-            it.status.exit_code,
-            it.status.restart_timestamp.is_some() || it.status.replaced_by.is_some(),
-            it.spec.aspire.as_ref(),
-            &it.status.waiting_for,
-        ),
-        Object::Container(it) => (
-            of_container(it.status.state),
-            it.spec.start,
-            it.spec.stop,
-            it.status.exit_code,
-            it.status.restart_timestamp.is_some() || it.status.replaced_by.is_some(),
-            it.spec.aspire.as_ref(),
-            &it.status.waiting_for,
-        ),
-        // Nothing that starts; a gate on it says so.
-        _ => return Standing::Missing,
+    // Of what is nothing that starts, a gate says so.
+    let Some(view) = gates::view(object) else {
+        return Standing::Missing;
     };
+    let (start, stop) = view.asked;
     let going = object.metadata().deletion_timestamp.is_some();
-    match said {
+    match view.stage {
         _ if going => Standing::Stopping,
-        Said::Over | Said::Lost | Said::Failed if again => Standing::Again,
-        Said::Before if stop => Standing::Stopped,
-        Said::Before if !start => Standing::Manual,
-        Said::Before => waits(aspire, waiting, current),
-        Said::Starting if stop => Standing::Stopping,
-        Said::Starting => Standing::Starting,
-        Said::NoEngine => Standing::NoEngine,
-        Said::Runs => Standing::Runs(sick(object, gate)),
-        Said::Stopping => Standing::Stopping,
-        Said::Over | Said::Failed if stop => Standing::Stopped,
-        Said::Over => Standing::Ended(code),
-        Said::Failed => Standing::Failed,
-        Said::Lost => Standing::Lost,
-    }
-}
-
-fn of_executable(state: ExecutableState) -> Said {
-    match state {
-        ExecutableState::Initial => Said::Before,
-        ExecutableState::NotFound | ExecutableState::Starting => Said::Starting,
-        ExecutableState::Running => Said::Runs,
-        ExecutableState::Stopping => Said::Stopping,
-        ExecutableState::Terminated | ExecutableState::Finished => Said::Over,
-        ExecutableState::FailedToStart => Said::Failed,
-        ExecutableState::Unknown => Said::Lost,
-    }
-}
-
-fn of_container(state: ContainerState) -> Said {
-    match state {
-        ContainerState::Pending => Said::Before,
-        ContainerState::NotFound | ContainerState::Building | ContainerState::Starting => {
-            Said::Starting
-        }
-        ContainerState::RuntimeUnhealthy => Said::NoEngine,
-        ContainerState::Running | ContainerState::Paused => Said::Runs,
-        ContainerState::Stopping => Said::Stopping,
-        ContainerState::Exited => Said::Over,
-        ContainerState::FailedToStart => Said::Failed,
-        ContainerState::Unknown => Said::Lost,
+        Stage::Ended | Stage::Unknown | Stage::Failed if view.restarts => Standing::Again,
+        Stage::Before if stop => Standing::Stopped,
+        Stage::Before if !start => Standing::Manual,
+        Stage::Before => waits(view.aspire, view.waiting_for, current),
+        Stage::Starting if stop => Standing::Stopping,
+        Stage::Starting => Standing::Starting,
+        Stage::EngineDown => Standing::NoEngine,
+        Stage::Running => Standing::Runs(sick(object, gate)),
+        Stage::Stopping => Standing::Stopping,
+        Stage::Ended | Stage::Failed if stop => Standing::Stopped,
+        Stage::Ended => Standing::Ended(view.exit_code),
+        Stage::Failed => Standing::Failed,
+        Stage::Unknown => Standing::Lost,
     }
 }
 

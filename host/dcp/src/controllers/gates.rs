@@ -16,10 +16,11 @@ use super::health::RUNTIME;
 /// The name of a workload's own probe.
 pub(crate) const READY: &str = "ready";
 
-/// Where a workload is, as far as gates care.
+/// Where a workload is, as far as anybody cares who waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     Before,
+    Starting,
     EngineDown,
     Running,
     Stopping,
@@ -28,28 +29,31 @@ enum Stage {
     Unknown,
 }
 
-/// What a gate has to know of the other object.
-struct View<'a> {
-    stage: Stage,
+/// What a gate has to know of the other object, whatever its kind.
+pub(crate) struct View<'a> {
+    pub(crate) stage: Stage,
+    /// Somebody has asked for its start, and for its end.
+    pub(crate) asked: (bool, bool),
+    pub(crate) waiting_for: &'a [String],
     message: &'a str,
-    exit_code: Option<i32>,
+    pub(crate) exit_code: Option<i32>,
     probes: &'a [ProbeResult],
-    aspire: Option<&'a Aspire>,
+    pub(crate) aspire: Option<&'a Aspire>,
     /// DCP's probes, all of which are the workload's own.
     dcp: &'a [HealthProbe],
     /// It will be started again.
-    restarts: bool,
+    pub(crate) restarts: bool,
 }
 
-fn view(object: &Object) -> Option<View<'_>> {
+/// None: it is nothing that starts.
+pub(crate) fn view(object: &Object) -> Option<View<'_>> {
     match object {
         Object::Executable(executable) => {
             let status = &executable.status;
             Some(View {
                 stage: match status.state {
-                    ExecutableState::Initial
-                    | ExecutableState::NotFound
-                    | ExecutableState::Starting => Stage::Before,
+                    ExecutableState::Initial => Stage::Before,
+                    ExecutableState::NotFound | ExecutableState::Starting => Stage::Starting,
                     ExecutableState::Running => Stage::Running,
                     ExecutableState::Stopping => Stage::Stopping,
                     ExecutableState::Terminated | ExecutableState::Finished => Stage::Ended,
@@ -59,6 +63,8 @@ fn view(object: &Object) -> Option<View<'_>> {
                 message: &status.message,
                 exit_code: status.exit_code,
                 probes: &status.health_probe_results,
+                asked: (executable.spec.start, executable.spec.stop),
+                waiting_for: &status.waiting_for,
                 aspire: executable.spec.aspire.as_ref(),
                 dcp: &executable.spec.health_probes,
                 restarts: status.restart_timestamp.is_some() || status.replaced_by.is_some(),
@@ -68,10 +74,10 @@ fn view(object: &Object) -> Option<View<'_>> {
             let status = &container.status;
             Some(View {
                 stage: match status.state {
-                    ContainerState::Pending
-                    | ContainerState::NotFound
+                    ContainerState::Pending => Stage::Before,
+                    ContainerState::NotFound
                     | ContainerState::Building
-                    | ContainerState::Starting => Stage::Before,
+                    | ContainerState::Starting => Stage::Starting,
                     ContainerState::RuntimeUnhealthy => Stage::EngineDown,
                     ContainerState::Running | ContainerState::Paused => Stage::Running,
                     ContainerState::Stopping => Stage::Stopping,
@@ -82,6 +88,8 @@ fn view(object: &Object) -> Option<View<'_>> {
                 message: &status.message,
                 exit_code: status.exit_code,
                 probes: &status.health_probe_results,
+                asked: (container.spec.start, container.spec.stop),
+                waiting_for: &status.waiting_for,
                 aspire: container.spec.aspire.as_ref(),
                 dcp: &container.spec.health_probes,
                 restarts: status.restart_timestamp.is_some() || status.replaced_by.is_some(),
@@ -123,7 +131,7 @@ fn look(gate: &Gate, object: Option<&Object>) -> Result<(), String> {
         (Stage::Failed, _) => Err("failed to start".to_owned()),
         (Stage::Unknown, _) => Err(why("its state is unknown")),
         (Stage::EngineDown, _) => Err(why(condition)),
-        (Stage::Before, _) => Err(why(condition)),
+        (Stage::Before | Stage::Starting, _) => Err(why(condition)),
         (Stage::Ended, GateCondition::Completed) => match view.exit_code {
             Some(code) => Err(format!(
                 "ended with exit code {code}, not {}",
